@@ -1,0 +1,172 @@
+"""The `emoreason` command: parse, call, print.  Anything heavy is imported inside the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from corpus.errors import EmoReasonError
+
+app = typer.Typer(
+    name="emoreason",
+    help="Generate, verify, and learn emotional reasoning, and examine it honestly.\n\n"
+    "Example: emoreason run recipes/quickstart.yaml",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/quickstart.yaml.", show_default=False)]
+Overrides = Annotated[
+    Optional[list[str]],  # noqa: UP045 - typer reads the annotation at run time
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a recipe key, e.g. --set plan.sessions=20. Repeatable."),
+]
+Out = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option("--out", metavar="DIR", help="The run folder. Default: out/NAME, after the recipe's name."),
+]
+EmoBench = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--emobench", metavar="DIR", help="Folder with EmoBench's EA.jsonl and EU.jsonl."),
+]
+RunPath = Annotated[Path, typer.Argument(help="A run folder, such as out/quickstart.", show_default=False)]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"emoreason {version('emoreason')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+def _run(stages: tuple[str, ...], recipe: Path, overrides: list[str] | None, out: Path | None, emobench: str | None) -> None:
+    from rich.console import Console
+
+    from runs.pipeline import run_stages
+    from runs.recipe import load_recipe
+
+    settings = list(overrides or [])
+    if emobench is not None:
+        settings.append(f"exam.emobench={emobench}")
+    loaded = load_recipe(recipe, settings)
+    run_stages(loaded, out or Path("out") / loaded.name, Console(), stages)
+
+
+@app.command()
+def run(
+    recipe: RecipePath, overrides: Overrides = None, out: Out = None, emobench: EmoBench = None
+) -> None:
+    """Run a recipe from plans to report; run again, it goes on where it stopped.
+
+    Example: emoreason run recipes/quickstart.yaml --emobench ../EmoBench/data
+    """
+    from runs.folder import STAGES
+
+    _run(STAGES, recipe, overrides, out, emobench)
+
+
+@app.command()
+def generate(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
+    """Hold the therapy sessions and write the draft items.
+
+    Example: emoreason generate recipes/quickstart.yaml --set plan.sessions=20 --out out/try
+    """
+    _run(("generate",), recipe, overrides, out, None)
+
+
+@app.command()
+def curate(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
+    """Check, deduplicate, balance, and split the drafts.
+
+    Example: emoreason curate recipes/quickstart.yaml
+    """
+    _run(("curate",), recipe, overrides, out, None)
+
+
+@app.command()
+def train(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
+    """Tune the student on the training items.
+
+    Example: emoreason train recipes/quickstart.yaml
+    """
+    _run(("train",), recipe, overrides, out, None)
+
+
+@app.command()
+def exam(recipe: RecipePath, overrides: Overrides = None, out: Out = None, emobench: EmoBench = None) -> None:
+    """Examine the student before and after tuning.
+
+    Example: emoreason exam recipes/quickstart.yaml
+    """
+    _run(("exam",), recipe, overrides, out, emobench)
+
+
+@app.command()
+def report(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
+    """Write report.json and report.html and print the table.
+
+    Example: emoreason report recipes/quickstart.yaml
+    """
+    _run(("report",), recipe, overrides, out, None)
+
+
+@app.command()
+def validate(recipe: RecipePath, overrides: Overrides = None) -> None:
+    """Check a recipe without running anything.
+
+    Example: emoreason validate recipes/quickstart.yaml
+    """
+    from runs.recipe import load_recipe
+
+    loaded = load_recipe(recipe, list(overrides or []))
+    models = ", ".join(f"{role} {spec.identity}" for role, spec in loaded.lms.items())
+    typer.echo(f"{recipe}: valid; {loaded.plan.sessions} sessions, {models}, student {loaded.train.base}")
+
+
+@app.command()
+def show(
+    run_path: RunPath,
+    key: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[ID]", help="A session or item, such as s7-00003 or s7-00003-m1.", show_default=False),
+    ] = None,
+) -> None:
+    """Read a session or an item of a run; without an ID, list what there is.
+
+    Example: emoreason show out/quickstart s7-00003
+    """
+    from rich.console import Console
+
+    from cli.show import list_run, show_record
+    from runs.folder import read_run
+
+    opened = read_run(run_path)
+    if key is None:
+        list_run(opened, Console())
+    else:
+        show_record(opened, key, Console())
+
+
+def main() -> None:
+    """Entry point: errors that a user can cause become one line and an exit code (1 the job, 2 the usage)."""
+    try:
+        app()
+    except EmoReasonError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("stopped; nothing finished is lost: the same command goes on from here", err=True)
+        sys.exit(1)

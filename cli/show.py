@@ -1,0 +1,69 @@
+"""Sessions and items as text in the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from corpus.records import ApplicationItem, Session, UnderstandingItem
+from eval.exam import keys_of
+from runs.folder import Run
+from runs.reading import find_record
+from runs.stages.curate import read_items
+from runs.stages.generate import read_sessions
+from signatures.exam import LETTERS
+
+LISTED = 20
+
+
+def list_run(run: Run, console: Console) -> None:
+    """Print the first sessions of a run with their themes and how many items were kept of each."""
+    kept: dict[str, int] = {}
+    if run.items_path.exists():
+        for item in read_items(run):
+            kept[item.session] = kept.get(item.session, 0) + 1
+    sessions = sorted(read_sessions(run), key=lambda session: session.id)
+    table = Table("session", "client", "theme", "turns", "items kept")
+    for session in sessions[:LISTED]:
+        plan = session.plan
+        table.add_row(session.id, plan.client.name, escape(plan.theme.theme), str(len(session.turns)), str(kept.get(session.id, 0)))
+    console.print(table)
+    console.print(f"{len(sessions)} sessions, {sum(kept.values())} items; read one: emoreason show {run.path} ID", soft_wrap=True)
+
+
+def show_record(run: Run, key: str, console: Console) -> None:
+    """Print one session or item; raises RunError when there is none of that ID."""
+    record = find_record(run, key)
+    if isinstance(record, Session):
+        _show_session(record, console)
+    else:
+        _show_item(record, console)
+
+
+def _show_session(session: Session, console: Console) -> None:
+    plan = session.plan
+    console.print(f"[bold]{session.id}[/] {escape(plan.client.name)}: {escape(plan.theme.theme)}")
+    console.print(escape(plan.persona.persona), style="dim")
+    console.print("\n" + escape(session.background) + "\n")
+    for turn in session.turns:
+        style = "cyan" if turn.speaker == "CLIENT" else "green"
+        console.print(f"[{style}]{turn.speaker}[/] {escape(turn.text)}", highlight=False)
+    items = ", ".join(moment.id for moment in plan.moments)
+    console.print(f"\nmoments: {items}", style="dim", highlight=False)
+
+
+def _show_item(item: UnderstandingItem | ApplicationItem, console: Console) -> None:
+    kind = item.finegrained_category if isinstance(item, UnderstandingItem) else f"{item.category}, {item.question_type}"
+    console.print(f"[bold]{item.qid}[/] {item.task}, {escape(kind)}\n\n{escape(item.scenario)}\n", highlight=False)
+    groups = (
+        [("emotion", item.emotion_choices), ("cause", item.cause_choices)]
+        if isinstance(item, UnderstandingItem)
+        else [("option", item.choices)]
+    )
+    for (name, choices), key in zip(groups, keys_of(item), strict=True):
+        console.print(f"{name} ({escape(item.subject)})", style="bold", highlight=False)
+        for number, choice in enumerate(choices):
+            mark = "[green]✓[/]" if number == key else " "
+            console.print(f" {mark} {LETTERS[number]}) {escape(choice)}", highlight=False)
+    console.print("\n" + escape(item.explanation), style="dim", highlight=False)

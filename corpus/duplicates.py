@@ -1,0 +1,46 @@
+"""Exact and near duplicates among scenarios: candidates by MinHash LSH, confirmed by token-set similarity."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from datasketch import MinHash, MinHashLSH
+from rapidfuzz import fuzz
+
+PERMUTATIONS = 64
+LSH_THRESHOLD = 0.5  # Jaccard of word sets from which a pair is compared; below that token-set 90 is out of reach
+_WORD = re.compile(r"\w+")
+
+
+def find_duplicates(texts: Iterable[tuple[str, str]], threshold: float) -> dict[str, tuple[str, str]]:
+    """Mark every text that repeats an earlier one.
+
+    Args:
+        texts: (ID, text) pairs; of two alike the first is kept.
+        threshold: rapidfuzz token-set ratio (0-100) from which two texts are near duplicates.
+
+    Returns:
+        ID of each duplicate → (ID that is kept, "exact duplicate" or "near duplicate").
+    """
+    lsh = MinHashLSH(threshold=LSH_THRESHOLD, num_perm=PERMUTATIONS)
+    kept: dict[str, str] = {}
+    by_text: dict[str, str] = {}
+    marks: dict[str, tuple[str, str]] = {}
+    for key, text in texts:
+        words = _WORD.findall(text.lower())
+        normal = " ".join(words)
+        if normal in by_text:
+            marks[key] = (by_text[normal], "exact duplicate")
+            continue
+        sketch = MinHash(num_perm=PERMUTATIONS, seed=1)
+        sketch.update_batch([word.encode() for word in set(words)])
+        alike = [
+            other for other in sorted(lsh.query(sketch)) if fuzz.token_set_ratio(normal, kept[other]) >= threshold
+        ]
+        if alike:
+            marks[key] = (alike[0], "near duplicate")
+            continue
+        lsh.insert(key, sketch)
+        kept[key], by_text[normal] = normal, key
+    return marks

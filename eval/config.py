@@ -1,0 +1,24 @@
+"""Recipe section `exam:`: what the student is examined on, and how."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Mode = Literal["likelihood", "generate"]
+HUB = "hub"
+
+
+class ExamConfig(BaseModel):
+    """`exam:`"""
+
+    model_config = ConfigDict(extra="forbid")
+    emobench: str | None = Field(
+        default=HUB,
+        description="folder with EA.jsonl and EU.jsonl, `hub` for the Hugging Face data set, or null for none",
+    )
+    modes: tuple[Mode, ...] = Field(default=("likelihood", "generate"), min_length=1)
+    limit: int | None = Field(default=None, ge=1, description="at most so many items per task; default: all")
+    max_tokens: int = Field(default=96, ge=8, description="most tokens of a generated answer")
+    batch_size: int = Field(default=32, ge=1)

@@ -1,0 +1,79 @@
+"""EmoBench (Sabour et al., ACL 2024), English: from a local folder or from the Hugging Face hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from corpus.errors import DataError
+from corpus.jsonl import iter_objects
+from corpus.records import ApplicationItem, Item, UnderstandingItem
+from eval.config import HUB
+
+HUB_DATASET = "SahandSab/EmoBench"
+FILES = {"EA": "EA.jsonl", "EU": "EU.jsonl"}
+_ITEM: TypeAdapter[UnderstandingItem | ApplicationItem] = TypeAdapter(Item)
+
+
+class EmoBenchUnavailable(DataError):
+    """EmoBench could not be fetched; an exam goes on without it and says so."""
+
+
+def load_emobench(source: str) -> list[UnderstandingItem | ApplicationItem]:
+    """Return the English items of both tasks, IDs prefixed with the task (``EA-17``).
+
+    Raises:
+        EmoBenchUnavailable: the hub cannot be reached.
+        DataError: the folder lacks a file, or a row is malformed; the message names the line.
+    """
+    return _from_hub() if source == HUB else _from_folder(Path(source))
+
+
+def _from_folder(folder: Path) -> list[UnderstandingItem | ApplicationItem]:
+    if missing := [name for name in FILES.values() if not (folder / name).is_file()]:
+        raise DataError(f"exam.emobench: {folder} has no {missing[0]}; name a folder with {' and '.join(FILES.values())}")
+    items = []
+    for task, name in FILES.items():
+        for number, row in iter_objects(folder / name):
+            if row.get("language", "en") == "en":
+                items.append(_read(row, task, f"{folder / name}, line {number}"))
+    return items
+
+
+def _from_hub() -> list[UnderstandingItem | ApplicationItem]:
+    from datasets import get_dataset_config_names, load_dataset
+    from huggingface_hub.errors import HfHubHTTPError
+
+    items = []
+    try:
+        for config in get_dataset_config_names(HUB_DATASET):
+            for split in load_dataset(HUB_DATASET, config).values():
+                for number, row in enumerate(split, 1):
+                    task = "EU" if "emotion_choices" in row else "EA"
+                    if row.get("language", "en") == "en":
+                        items.append(_read(row, task, f"{HUB_DATASET} {config}, row {number}"))
+    except (OSError, HfHubHTTPError) as error:  # ConnectionError and offline mode are OSErrors
+        raise EmoBenchUnavailable(
+            f"EmoBench is not here: {HUB_DATASET} cannot be reached ({type(error).__name__}); "
+            "with a local copy use --emobench DIR"
+        ) from error
+    return items
+
+
+def _read(row: dict[str, Any], task: str, where: str) -> UnderstandingItem | ApplicationItem:
+    known = {**row, "task": task, "qid": f"{task}-{row.get('qid')}"}
+    try:
+        item = _ITEM.validate_python(known)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"{where}: {'.'.join(map(str, first['loc'][1:]))}: {first['msg']}") from error
+    pairs = (
+        [(item.emotion_label, item.emotion_choices), (item.cause_label, item.cause_choices)]
+        if isinstance(item, UnderstandingItem)
+        else [(item.label, item.choices)]
+    )
+    if any(label not in choices for label, choices in pairs):
+        raise DataError(f"{where}: the label is not among the choices")
+    return item

@@ -1,0 +1,86 @@
+"""The exam as a DSPy module: one item in, one marked answer out, by generation or by likelihood."""
+
+from __future__ import annotations
+
+import json
+from typing import Protocol
+
+import dspy
+from dspy.utils.exceptions import AdapterParseError
+
+from corpus.records import ApplicationItem, UnderstandingItem
+from eval.config import Mode
+from eval.reading import Reading, read_answer
+from signatures.exam import exam_inputs, exam_signature
+from signatures.exam_adapter import ExamAdapter
+from signatures.formats import AnswerFormat
+
+
+class Scorer(Protocol):
+    """Anything that can score given answers, such as `lms.in_process.InProcessEngine`."""
+
+    def score(self, messages: list[dict[str, str]], candidates: list[str]) -> list[float]:
+        """Return one score per candidate, higher for the likelier."""
+        ...
+
+
+class Exam(dspy.Module):
+    """Examines one item; the LM comes from `dspy.context`, the scorer (likelihood mode) from the caller."""
+
+    def __init__(self, mode: Mode, answer_format: AnswerFormat, scorer: Scorer | None = None):
+        super().__init__()
+        self.mode, self.answer_format, self.scorer = mode, answer_format, scorer
+        self.adapter = ExamAdapter()
+        self.answer_ea = dspy.Predict(exam_signature("EA", answer_format))
+        self.answer_eu = dspy.Predict(exam_signature("EU", answer_format))
+
+    def forward(self, item: UnderstandingItem | ApplicationItem) -> dspy.Prediction:
+        """Return `Prediction(raw=str, readings=list[Reading])`, one reading per question of the item."""
+        if self.mode == "likelihood":
+            picks = self._most_likely(item)
+            return dspy.Prediction(
+                raw=json.dumps(picks), readings=[Reading(pick, pick, "likelihood") for pick in picks]
+            )
+        raw = self._generate(item)
+        if isinstance(item, UnderstandingItem):
+            readings = [
+                read_answer(raw, "answer_q1", "emotion", item.emotion_choices, alone=False),
+                read_answer(raw, "answer_q2", "cause", item.cause_choices, alone=False),
+            ]
+        else:
+            readings = [read_answer(raw, "answer", "option", item.choices, alone=True)]
+        return dspy.Prediction(raw=raw, readings=readings)
+
+    def _generate(self, item: UnderstandingItem | ApplicationItem) -> str:
+        predictor = self.answer_eu if isinstance(item, UnderstandingItem) else self.answer_ea
+        with dspy.context(adapter=self.adapter):
+            try:
+                return str(predictor(**exam_inputs(item)).raw)
+            except AdapterParseError:  # DSPy refuses an empty answer before the adapter sees it
+                return ""
+
+    def _most_likely(self, item: UnderstandingItem | ApplicationItem) -> list[int]:
+        """Pick the option whose text the model finds likeliest; for EU the cause is read after the emotion picked."""
+        assert self.scorer is not None, "likelihood mode needs a scorer"
+        messages = self.adapter.format(exam_signature(item.task, "option"), [], exam_inputs(item))
+        if isinstance(item, ApplicationItem):
+            return [_best(self.scorer.score(messages, [f'{{"option": {_quote(c)}' for c in item.choices]))]
+        emotions = [f'{{"emotion": {_quote(choice)}' for choice in item.emotion_choices]
+        emotion = _best(self.scorer.score(messages, emotions))
+        causes = [f'{emotions[emotion]}, "cause": {_quote(choice)}' for choice in item.cause_choices]
+        return [emotion, _best(self.scorer.score(messages, causes))]
+
+
+def keys_of(item: UnderstandingItem | ApplicationItem) -> list[int]:
+    """Return the indices of the right options, one per question."""
+    if isinstance(item, UnderstandingItem):
+        return [item.emotion_choices.index(item.emotion_label), item.cause_choices.index(item.cause_label)]
+    return [item.choices.index(item.label)]
+
+
+def _best(scores: list[float]) -> int:
+    return max(range(len(scores)), key=scores.__getitem__)
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

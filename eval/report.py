@@ -1,0 +1,110 @@
+"""The report of a run: data for report.json, and one self-contained report.html.
+
+Text written by models is hostile: the template escapes everything but the plot, which is ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import BaseModel, ConfigDict
+
+from corpus.records import ApplicationItem, Session, UnderstandingItem
+from eval.exam import keys_of
+from eval.plots import draw_loss
+from eval.scores import Comparison, ScoreRow
+from signatures.exam import LETTERS
+
+
+class Training(BaseModel):
+    """What the report says about the tuning."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    rows: int
+    tokens: int
+    steps: int
+    parameters: int
+    train_loss: list[tuple[int, float]]
+    validation_loss: list[tuple[int, float]]
+
+
+class FunnelStep(BaseModel):
+    """One step from planned moments to kept items, and what fell out there."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    count: int
+    lost: dict[str, int] = {}
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page shows."""
+
+    title: str
+    teacher: str
+    scripted: bool
+    manifest: dict[str, Any]
+    funnel: list[FunnelStep]
+    cells: dict[str, int]
+    splits: dict[str, int]
+    training: Training
+    scores: list[ScoreRow]
+    comparisons: list[Comparison]
+    notice: str
+    sessions: list[Session]
+    items: list[UnderstandingItem | ApplicationItem]
+    seconds: dict[str, float]
+
+
+def render_html(report: Report) -> str:
+    """Return the page as text."""
+    environment = Environment(
+        loader=PackageLoader("eval", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
+    environment.filters["points"] = lambda share: f"{100 * share:+.1f}"
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        plot=draw_loss(report.training.train_loss, report.training.validation_loss),
+        questions=[(item, _questions(item)) for item in report.items],
+        groups=_group(report.scores, report.comparisons),
+    )
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Before, after, and their comparison, for one benchmark, task, and mode."""
+
+    before: ScoreRow
+    after: ScoreRow
+    comparison: Comparison
+
+
+def _group(scores: list[ScoreRow], comparisons: list[Comparison]) -> list[_Group]:
+    rows = {(r.benchmark, r.task, r.mode, r.stage): r for r in scores}
+    return [
+        _Group(rows[c.benchmark, c.task, c.mode, "before"], rows[c.benchmark, c.task, c.mode, "after"], c)
+        for c in comparisons
+    ]
+
+
+def _questions(item: UnderstandingItem | ApplicationItem) -> list[tuple[str, list[tuple[str, str, bool]]]]:
+    if isinstance(item, UnderstandingItem):
+        asked = [
+            (f"What does {item.subject} feel in the end?", item.emotion_choices),
+            ("Why?", item.cause_choices),
+        ]
+    else:
+        asked = [(f"Most helpful {item.question_type.lower()} for {item.subject}?", item.choices)]
+    return [
+        (question, [(LETTERS[n], choice, n == key) for n, choice in enumerate(choices)])
+        for (question, choices), key in zip(asked, keys_of(item), strict=True)
+    ]

@@ -1,0 +1,61 @@
+"""Training rows: exam questions and their right answers, rendered exactly as in an exam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from corpus.assemble import place
+from corpus.records import ApplicationItem, UnderstandingItem
+from corpus.seeds import rng_for
+from signatures.exam import exam_answer, exam_inputs, exam_signature
+from signatures.exam_adapter import ExamAdapter, render_answer
+from signatures.formats import AnswerFormat
+
+Row = dict[str, list[dict[str, str]]]
+
+
+def make_rows(
+    items: Sequence[UnderstandingItem | ApplicationItem], answer_format: AnswerFormat, orders: int, seed: int
+) -> list[Row]:
+    """Return prompt/completion rows, ``orders`` per item, each time with the options in another seeded order.
+
+    The first order is the item's own.  Rows are shuffled within each order, so that an epoch over all of them sees
+    every item once before it sees any twice.
+    """
+    rows: list[Row] = []
+    for order in range(orders):
+        part = [make_row(reorder(item, order, seed) if order else item, answer_format) for item in items]
+        rng_for(seed, "rows", order).shuffle(part)
+        rows += part
+    return rows
+
+
+def make_row(item: UnderstandingItem | ApplicationItem, answer_format: AnswerFormat) -> Row:
+    """Render one item as ``{"prompt": [user message], "completion": [assistant message]}``."""
+    prompt: list[dict[str, Any]] = ExamAdapter().format(
+        exam_signature(item.task, answer_format), [], exam_inputs(item)
+    )
+    return {
+        "prompt": prompt,
+        "completion": [{"role": "assistant", "content": render_answer(exam_answer(item, answer_format))}],
+    }
+
+
+def reorder(
+    item: UnderstandingItem | ApplicationItem, order: int, seed: int
+) -> UnderstandingItem | ApplicationItem:
+    """Return the item with its options in seeded order number ``order``; labels are texts and stay right."""
+
+    def shuffled(choices: tuple[str, ...], what: str) -> tuple[str, ...]:
+        key = (seed, item.qid, order, what)
+        return place(choices[0], choices[1:], rng_for("place", *key).randrange(len(choices)), *key)
+
+    if isinstance(item, UnderstandingItem):
+        return item.model_copy(
+            update={
+                "emotion_choices": shuffled(item.emotion_choices, "emotion"),
+                "cause_choices": shuffled(item.cause_choices, "cause"),
+            }
+        )
+    return item.model_copy(update={"choices": shuffled(item.choices, "option")})

@@ -1,0 +1,56 @@
+"""The stages in order, each run once: a finished stage is skipped, a broken one goes on where it stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from runs.folder import STAGES, Run, open_run
+from runs.recipe import Recipe
+
+Stage = Callable[[Run, Console], dict[str, Any]]
+
+
+def run_stages(recipe: Recipe, path: Path, console: Console, stages: Sequence[str] = STAGES) -> None:
+    """Run the named stages of a recipe in a run folder and print the summary when the exam is among them.
+
+    Raises:
+        EmoReasonError: see corpus.errors; what was finished before is kept.
+    """
+    with open_run(path, recipe) as run:
+        for stage in stages:
+            if marker := run.finished(stage):
+                console.print(f"{stage}: done before ({marker['seconds']:.0f} s)", style="dim", highlight=False)
+                continue
+            started = time.monotonic()
+            # Imported here, so that a stage loads only what it needs: a finished run never loads torch.
+            work: Stage = getattr(import_module(f"runs.stages.{stage}"), stage)
+            result = work(run, console)
+            run.finish(stage, time.monotonic() - started, result)
+            console.print(f"{stage}: {_describe(stage, result)}", highlight=False)
+        if run.finished("report"):
+            import_module("runs.stages.report").print_summary(run, console)
+
+
+def _describe(stage: str, result: dict[str, Any]) -> str:
+    match stage:
+        case "generate":
+            failed = sum(result["failed_sessions"].values())
+            return (
+                f"{result['sessions']} sessions ({failed} failed), {result['drafts']} drafts, "
+                f"{result['calls']} calls, {result['retries']} retries"
+            )
+        case "curate":
+            reasons = ", ".join(f"{reason} {count}" for reason, count in result["dropped"].items())
+            return f"{result['kept']} items kept; dropped: {reasons or 'none'}"
+        case "train":
+            return f"{result['rows']} rows, {result['tokens']} tokens, {result['steps']} steps"
+        case "exam":
+            return f"{sum(row['n'] for row in result['exam'])} answers marked"
+        case _:
+            return f"{result['page']} written"

@@ -1,0 +1,37 @@
+"""Concurrency: units of work on threads, each in a copy of the caller's context, a bounded number at a time.
+
+DSPy's own pool re-submits stragglers and loses what is finished at `max_errors`; this one does neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
+from itertools import islice
+from typing import TypeVar
+
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
+
+
+def run_units(units: Iterable[Unit], work: Callable[[Unit], Result], concurrency: int) -> Iterator[Result]:
+    """Yield results as they come; at most ``concurrency`` units are started and not yet yielded.
+
+    An exception of ``work`` is raised here; units not yet started are then never started.
+    """
+    waiting = iter(units)
+    with ThreadPoolExecutor(concurrency, thread_name_prefix="unit") as pool:
+        running: set[Future[Result]] = {
+            pool.submit(copy_context().run, work, unit) for unit in islice(waiting, concurrency)
+        }
+        try:
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    result = future.result()
+                    running |= {pool.submit(copy_context().run, work, unit) for unit in islice(waiting, 1)}
+                    yield result
+        finally:
+            for future in running:
+                future.cancel()

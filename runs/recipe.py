@@ -1,0 +1,196 @@
+"""Recipes: one YAML file that says everything about a run.
+
+Read safely, checked strictly, and reported by line: an unknown key names the nearest known one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rapidfuzz import process
+
+from corpus.config import CurateConfig, PlanConfig
+from corpus.errors import RecipeError
+from eval.config import HUB, ExamConfig
+from finetune.config import TrainConfig
+from lms.spec import ModelSpec
+
+ROLES = ("teacher", "background", "client", "therapist", "supervisor", "converter")
+
+
+class GenerateConfig(BaseModel):
+    """`generate:` how the teacher is called."""
+
+    model_config = ConfigDict(extra="forbid")
+    concurrency: int = Field(default=4, ge=1, le=512, description="sessions under way at once")
+
+
+class Recipe(BaseModel):
+    """A whole recipe; every section has defaults, so only what differs need be written."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(pattern=r"^[\w-]+$", description="names the run folder out/NAME")
+    seed: int = Field(default=0, ge=0, description="everything random is derived from it")
+    lms: dict[str, ModelSpec] = Field(description=f"role → model; roles are {', '.join(ROLES)}")
+    plan: PlanConfig = Field(default_factory=PlanConfig)
+    generate: GenerateConfig = Field(default_factory=GenerateConfig)
+    curate: CurateConfig = Field(default_factory=CurateConfig)
+    train: TrainConfig = Field(default_factory=TrainConfig)
+    exam: ExamConfig = Field(default_factory=ExamConfig)
+
+    @property
+    def teacher(self) -> ModelSpec:
+        """The model of every role that has none of its own."""
+        return self.lms["teacher"]
+
+
+# Keys that change how fast a run goes but not what comes out; they may differ when a run is resumed.
+OPERATIONAL_KEYS = ("generate.concurrency", "exam.batch_size", "train.threads")
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply ``key.path=value`` overrides.
+
+    Raises:
+        RecipeError: unreadable file, bad YAML, unknown key, impossible value; the message names file, line, and key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror}); recipes that ship are in recipes/") from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not UTF-8 text; a recipe is a YAML file") from error
+    try:
+        data = yaml.safe_load(text)
+        lines = _key_lines(yaml.compose(text, Loader=yaml.SafeLoader), str(path))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise RecipeError(f"{path}, line {line}: not valid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: not valid YAML: {error}") from error
+    if not isinstance(data, dict):
+        raise RecipeError(f"{path}: a recipe is a mapping of keys such as name, seed, lms, plan")
+    for override in overrides:
+        apply_override(data, override)
+    try:
+        recipe = Recipe.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, path, lines)) from error
+    _check_combinations(recipe, path)
+    return recipe
+
+
+def apply_override(data: dict[str, Any], override: str) -> None:
+    """Set ``a.b.c=value`` in nested mappings; the value is read as YAML.  Raises RecipeError."""
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {override!r}: write key.path=value, for example --set plan.sessions=20")
+    *parents, last = key.split(".")
+    place: Any = data
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise RecipeError(f"--set {key}: {parent!r} is not a section of the recipe")
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {key}: {value!r} is not a YAML value") from error
+
+
+def flatten(recipe: Recipe) -> dict[str, Any]:
+    """Return the resolved recipe as ``a.b.c`` → JSON value."""
+    flat: dict[str, Any] = {}
+
+    def walk(prefix: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                walk(f"{prefix}.{key}" if prefix else str(key), inner)
+        else:
+            flat[prefix] = value
+
+    walk("", recipe.model_dump(mode="json"))
+    return flat
+
+
+def _check_combinations(recipe: Recipe, path: Path) -> None:
+    """Refuse what is valid key by key but impossible together."""
+    for role in recipe.lms:
+        if role not in ROLES:
+            raise RecipeError(f"{path}: lms.{role}: no such role{_nearest(role, ROLES)}")
+    if "teacher" not in recipe.lms:
+        raise RecipeError(f"{path}: lms.teacher is missing; name a model, for example scripted/counsel")
+    if recipe.plan.moments[0] > recipe.plan.moments[1] or recipe.plan.moments[0] < 2:
+        raise RecipeError(f"{path}: plan.moments: write [fewest, most], at least 2 and fewest first")
+    if recipe.plan.moments[1] > 14:
+        raise RecipeError(f"{path}: plan.moments: a session has 14 turns, so at most 14 moments")
+    if recipe.curate.validation + recipe.curate.heldout >= 0.9:
+        raise RecipeError(f"{path}: curate.validation and curate.heldout leave too little to train on")
+    for key, bounds in (("eu_words", recipe.curate.eu_words), ("ea_words", recipe.curate.ea_words)):
+        if bounds[0] >= bounds[1]:
+            raise RecipeError(f"{path}: curate.{key}: write [fewest, most]")
+    for key, file in (("personas", recipe.plan.personas), ("themes", recipe.plan.themes)):
+        if file is not None and not file.is_file():
+            raise RecipeError(f"{path}: plan.{key}: {file} is not a file")
+    source = recipe.exam.emobench
+    if source not in (None, HUB) and not Path(str(source)).is_dir():
+        raise RecipeError(f"{path}: exam.emobench: {source} is not a folder (or write `hub`, or null for none)")
+
+
+def _key_lines(node: yaml.Node | None, where: str) -> dict[tuple[str, ...], int]:
+    """Map key paths to line numbers; raises RecipeError for a key that occurs twice."""
+    lines: dict[tuple[str, ...], int] = {}
+
+    def walk(current: yaml.Node | None, path: tuple[str, ...]) -> None:
+        if not isinstance(current, yaml.MappingNode):
+            return
+        for key, value in current.value:
+            inner = (*path, str(key.value))
+            if inner in lines:
+                raise RecipeError(
+                    f"{where}, line {key.start_mark.line + 1}: {'.'.join(inner)} was set on line {lines[inner]} already"
+                )
+            lines[inner] = key.start_mark.line + 1
+            walk(value, inner)
+
+    walk(node, ())
+    return lines
+
+
+def _explain(error: ValidationError, path: Path, lines: dict[tuple[str, ...], int]) -> str:
+    """One line for the first problem, and how many more there are."""
+    problems = error.errors()
+    first = problems[0]
+    location = tuple(str(part) for part in first["loc"])
+    known_line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
+    where = f"{path}, line {known_line}" if known_line else str(path)
+    key = ".".join(location)
+    if first["type"] == "extra_forbidden":
+        message = f"unknown key {key}{_nearest(location[-1], _known_keys(location[:-1]))}"
+    elif first["type"] == "missing":
+        message = f"{key} is missing"
+    else:
+        message = f"{key}: {first['msg'].removeprefix('Value error, ')}"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{where}: {message}{more}"
+
+
+def _known_keys(path: tuple[str, ...]) -> list[str]:
+    model: Any = Recipe
+    for part in path:
+        if part not in model.model_fields:
+            return list(ModelSpec.model_fields) if model is Recipe or model is ModelSpec else []
+        annotation = model.model_fields[part].annotation
+        nested = [a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = nested[0] if nested else annotation
+        if model is ModelSpec:
+            return list(ModelSpec.model_fields)
+    return list(model.model_fields)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    match = process.extractOne(name, known, score_cutoff=55)
+    return f"; did you mean {match[0]}?" if match else f"; known are {', '.join(known)}"

@@ -1,0 +1,118 @@
+"""Stage 4: the student before and after tuning, on held-out items and on EmoBench; every mark is a journal row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dspy
+from rich.console import Console
+
+from corpus.errors import RunError
+from corpus.records import ApplicationItem, UnderstandingItem
+from eval.config import Mode
+from eval.emobench import EmoBenchUnavailable, load_emobench
+from eval.exam import Exam, keys_of
+from eval.scores import Comparison, Mark, ScoreRow, Stage, by_task, compare, score_row
+from lms.in_process import InProcessEngine
+from runs.folder import Run
+from runs.journal import Journal
+from runs.pool import run_units
+from runs.progress import show_progress
+from runs.stages.curate import read_items
+from runs.stages.train import base_path
+
+Items = Sequence[UnderstandingItem | ApplicationItem]
+HELDOUT, EMOBENCH = "held-out synthetic", "EmoBench"
+
+
+def exam(run: Run, console: Console) -> dict[str, Any]:
+    """Examine the base and the tuned student in every mode of the recipe.
+
+    Raises:
+        RunError: `train` is not done, or there is nothing to examine on.
+        DataError: the EmoBench folder is malformed.
+    """
+    run.require("train")
+    benchmarks, notice = _benchmarks(run)
+    if notice:
+        console.print(f"exam: {notice}", style="yellow", highlight=False)
+    students: dict[Stage, str] = {
+        "before": base_path(run) or run.recipe.train.base,
+        "after": str(run.student_path / "tuned"),
+    }
+    marks: dict[tuple[Stage, Mode, str], list[Mark]] = {}
+    for stage, path in students.items():
+        marks |= _examine(run, console, stage, path, benchmarks)
+    rows: list[ScoreRow] = []
+    comparisons: list[Comparison] = []
+    for name, items in benchmarks.items():
+        for task_items in by_task(items).values():
+            for mode in run.recipe.exam.modes:
+                before, after = marks["before", mode, name], marks["after", mode, name]
+                rows.append(score_row(task_items, before, name, mode, "before"))
+                rows.append(score_row(task_items, after, name, mode, "after"))
+                comparisons.append(compare(task_items, before, after, name, mode, rows[-1]))
+    return {
+        "exam": [row.model_dump(mode="json") for row in rows],
+        "comparisons": [comparison.model_dump(mode="json") for comparison in comparisons],
+        "notice": notice,
+    }
+
+
+def _benchmarks(run: Run) -> tuple[dict[str, Items], str]:
+    """Return the items per benchmark, and what must be said about one that is missing."""
+    config, notice = run.recipe.exam, ""
+    benchmarks: dict[str, Items] = {HELDOUT: list(read_items(run, "heldout"))}
+    if config.emobench is None:
+        notice = "EmoBench was not asked for (exam.emobench is null); the held-out items are examined alone"
+    else:
+        try:
+            benchmarks[EMOBENCH] = load_emobench(config.emobench)
+        except EmoBenchUnavailable as error:
+            notice = f"{error}. The held-out items are examined alone"
+    for name, items in list(benchmarks.items()):
+        benchmarks[name] = [item for group in by_task(items).values() for item in group[: config.limit]]
+        if not items:
+            raise RunError(f"exam: {name} holds no items; raise plan.sessions or curate.heldout")
+    return benchmarks, notice
+
+
+def _examine(
+    run: Run, console: Console, stage: Stage, path: str, benchmarks: dict[str, Items]
+) -> dict[tuple[Stage, Mode, str], list[Mark]]:
+    """Mark all items in all modes with one student; what the journals hold already is not asked again."""
+    config = run.recipe.exam
+    marks: dict[tuple[Stage, Mode, str], list[Mark]] = {}
+    with InProcessEngine(path, config.batch_size) as engine:
+        lm = dspy.LM(
+            f"in-process/{stage}", engine=engine, cache=False, temperature=0.0, max_tokens=config.max_tokens
+        )
+        for mode in config.modes:
+            examine = Exam(mode, run.recipe.train.answer_format, engine)
+            for name, items in benchmarks.items():
+                journal = Journal(run.path / "exam" / f"{stage}-{mode}-{name.replace(' ', '-').lower()}.jsonl")
+                with journal, dspy.context(lm=lm), show_progress(console, "exam", len(items)) as update:
+                    done = {id_: Mark.model_validate(row) for id_, row in journal.latest().items()}
+                    todo = [item for item in items if item.qid not in done]
+                    threads = config.batch_size if mode == "generate" else 1
+                    for mark in run_units(todo, lambda item: _mark(examine, item), threads):  # noqa: B023
+                        journal.append(mark.model_dump(mode="json"))
+                        done[mark.id] = mark
+                        update(len(done), f"{name}, {stage}, {mode}")
+                marks[stage, mode, name] = list(done.values())
+    return marks
+
+
+def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem) -> Mark:
+    with dspy.context(trace=[], disable_history=True):
+        answer = examine(item=item)
+    keys = keys_of(item)
+    return Mark(
+        id=item.qid,
+        raw=answer.raw,
+        answered=all(reading.lenient is not None for reading in answer.readings),
+        strict=all(reading.strict == key for reading, key in zip(answer.readings, keys, strict=True)),
+        lenient=all(reading.lenient == key for reading, key in zip(answer.readings, keys, strict=True)),
+        rules=tuple(reading.rule for reading in answer.readings),
+    )

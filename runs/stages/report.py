@@ -1,0 +1,112 @@
+"""Stage 5: the table on the terminal, report.json for machines, report.html for people."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from corpus.jsonl import write_text_atomically
+from corpus.seeds import rng_for
+from eval.report import FunnelStep, Report, Training, render_html
+from eval.scores import Comparison, ScoreRow
+from lms.spec import SCRIPTED
+from runs.folder import STAGES, Run
+from runs.stages.curate import read_items
+from runs.stages.generate import read_sessions
+
+SESSIONS_SHOWN, ITEMS_SHOWN = 3, 8
+
+
+def report(run: Run, console: Console) -> dict[str, Any]:
+    """Write both reports and print the table; raises RunError when an earlier stage is missing."""
+    done = {stage: run.require(stage) for stage in STAGES[:-1]}
+    seconds = {stage: marker["seconds"] for stage, marker in done.items()}
+    generated, curated, examined = done["generate"], done["curate"], done["exam"]
+    write_text_atomically(
+        run.path / "report.json",
+        json.dumps(
+            {
+                "generate": _facts(generated),
+                "curate": _facts(curated),
+                "train": _facts(done["train"]),
+                "exam": examined["exam"],
+                "comparisons": examined["comparisons"],
+                "notice": examined["notice"],
+                "seconds": seconds,
+            },
+            indent=1,
+        )
+        + "\n",
+    )
+    rng = rng_for(run.recipe.seed, "report")
+    items = list(read_items(run))
+    sessions = list(read_sessions(run))
+    page = render_html(
+        Report(
+            title=run.recipe.name,
+            teacher=run.recipe.teacher.identity,
+            scripted=run.recipe.teacher.model.startswith(SCRIPTED),
+            manifest=json.loads((run.path / "manifest.json").read_text(encoding="utf-8")),
+            funnel=_funnel(generated, curated),
+            cells=curated["cells"],
+            splits=curated["splits"],
+            training=Training.model_validate(done["train"]),
+            scores=[ScoreRow.model_validate(row) for row in examined["exam"]],
+            comparisons=[Comparison.model_validate(row) for row in examined["comparisons"]],
+            notice=examined["notice"],
+            sessions=rng.sample(sorted(sessions, key=lambda s: s.id), min(SESSIONS_SHOWN, len(sessions))),
+            items=rng.sample(items, min(ITEMS_SHOWN, len(items))),
+            seconds=seconds,
+        )
+    )
+    write_text_atomically(run.path / "report.html", page)
+    return {"page": "report.html"}
+
+
+def print_summary(run: Run, console: Console) -> None:
+    """Print the before/after table of a finished run, and where its report is."""
+    examined = run.require("exam")
+    table = Table(title="before and after (percent; 95% intervals)", title_justify="left")
+    for column in ("benchmark", "task", "mode", "student"):
+        table.add_column(column)
+    for column in ("n", "answered", "strict", "lenient", "interval", "chance"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("change")
+    verdicts = {(c["benchmark"], c["task"], c["mode"]): c for c in examined["comparisons"]}
+    for row in (ScoreRow.model_validate(row) for row in examined["exam"]):
+        change = ""
+        if row.stage == "after":
+            comparison = verdicts[row.benchmark, row.task, row.mode]
+            change = f"{100 * comparison['lenient']['delta']:+.1f} {comparison['verdict']}"
+        table.add_row(
+            row.benchmark, row.task, row.mode, row.stage, str(row.n),
+            *(f"{100 * share:.1f}" for share in (row.answered, row.strict, row.lenient)),
+            f"{100 * row.interval[0]:.1f}–{100 * row.interval[1]:.1f}", f"{100 * row.chance:.1f}", change,
+            end_section=row.stage == "after",
+        )  # fmt: skip
+    console.print(table)
+    if examined["notice"]:
+        console.print(examined["notice"], style="yellow", highlight=False)
+    if run.recipe.teacher.model.startswith(SCRIPTED):
+        console.print(
+            "The teacher is scripted, and the held-out items come from its own grammar: "
+            "a gain there shows that the pipeline works, not that the student understands people.",
+            style="dim",
+        )
+    console.print(f"report: {run.path / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+def _facts(marker: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in marker.items() if key not in ("stage", "seconds")}
+
+
+def _funnel(generated: dict[str, Any], curated: dict[str, Any]) -> list[FunnelStep]:
+    return [
+        FunnelStep(name="sessions finished", count=generated["sessions"], lost=generated["failed_sessions"]),
+        FunnelStep(name="moments planned in them", count=generated["moments"]),
+        FunnelStep(name="drafts written", count=generated["drafts"], lost=generated["unwritten"]),
+        FunnelStep(name="items kept", count=curated["kept"], lost=curated["dropped"]),
+    ]

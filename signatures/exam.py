@@ -1,0 +1,91 @@
+"""What is asked in an exam, as EmoBench asks it: one question on application, two on understanding.
+
+`exam_signature` gives the signature of a task in one of three answer formats.  The fields of an answer come in the
+order in which a model writes them, so a field before the letter is thinking that the letter can rest on.
+"""
+
+from __future__ import annotations
+
+import dspy
+
+from corpus.records import ApplicationItem, Task, UnderstandingItem
+from signatures.formats import AnswerFormat
+
+LETTERS = "ABCDEFGHIJ"
+
+
+class AnswerApplication(dspy.Signature):
+    """Choose the option that would help most in this situation."""
+
+    scenario: str = dspy.InputField()
+    question: str = dspy.InputField()
+    choices: tuple[str, ...] = dspy.InputField()
+    answer: str = dspy.OutputField(desc="<letter>")
+
+
+class AnswerUnderstanding(dspy.Signature):
+    """Choose what the person feels in the end, and why."""
+
+    scenario: str = dspy.InputField()
+    question_1: str = dspy.InputField()
+    emotion_choices: tuple[str, ...] = dspy.InputField()
+    question_2: str = dspy.InputField()
+    cause_choices: tuple[str, ...] = dspy.InputField()
+    answer_q1: str = dspy.OutputField(desc="<letter>")
+    answer_q2: str = dspy.OutputField(desc="<letter>")
+
+
+_REASONING = dspy.OutputField(desc="<your reasoning>")
+_OPTION = dspy.OutputField(desc="<the option's text>")
+
+
+def exam_signature(task: Task, answer_format: AnswerFormat) -> type[dspy.Signature]:
+    """Return the signature of a task: the letter alone, reasoning first, or the option's text first."""
+    signature: type[dspy.Signature] = AnswerUnderstanding if task == "EU" else AnswerApplication
+    if answer_format == "reasoned":
+        return signature.prepend("reasoning", _REASONING, str)
+    if answer_format == "option":
+        if task == "EA":
+            return signature.prepend("option", _OPTION, str)
+        return signature.prepend("cause", _OPTION, str).prepend("emotion", _OPTION, str)
+    return signature
+
+
+def exam_inputs(item: UnderstandingItem | ApplicationItem) -> dict[str, object]:
+    """Return the input fields of an item."""
+    if isinstance(item, UnderstandingItem):
+        return {
+            "scenario": item.scenario,
+            "question_1": f"Which emotion or emotions does {item.subject} feel in the end?",
+            "emotion_choices": item.emotion_choices,
+            "question_2": f"Why does {item.subject} feel that way?",
+            "cause_choices": item.cause_choices,
+        }
+    kind = "thing to do" if item.question_type == "Action" else "thing to say"
+    return {
+        "scenario": item.scenario,
+        "question": f"What is the most helpful {kind} for {item.subject}?",
+        "choices": item.choices,
+    }
+
+
+def exam_answer(item: UnderstandingItem | ApplicationItem, answer_format: AnswerFormat) -> dict[str, str]:
+    """Return the correct answer in a format, fields in writing order: what a training row completes to."""
+    answer: dict[str, str] = {}
+    if answer_format == "reasoned":
+        answer["reasoning"] = item.explanation
+    if isinstance(item, UnderstandingItem):
+        if answer_format == "option":
+            answer |= {"emotion": item.emotion_label, "cause": item.cause_label}
+        answer["answer_q1"] = letter_of(item.emotion_label, item.emotion_choices)
+        answer["answer_q2"] = letter_of(item.cause_label, item.cause_choices)
+    else:
+        if answer_format == "option":
+            answer["option"] = item.label
+        answer["answer"] = letter_of(item.label, item.choices)
+    return answer
+
+
+def letter_of(label: str, choices: tuple[str, ...]) -> str:
+    """Return the letter under which ``label`` stands; ValueError if it is not among the choices."""
+    return LETTERS[choices.index(label)]

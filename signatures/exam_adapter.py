@@ -1,0 +1,52 @@
+"""The compact exam format as a DSPy adapter: scenario, question, lettered options, a JSON answer.
+
+Training rows and exam prompts are both rendered here, so a tuned model is examined in the format it learned.
+Everything is one user message, because some chat templates (Gemma's) have no system role.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import dspy
+from dspy.adapters.base import Adapter
+
+from signatures.exam import LETTERS
+
+
+class ExamAdapter(Adapter):
+    """Renders the exam signatures; leaves the reading of answers to the examiner, who gets the text as ``raw``."""
+
+    def format(
+        self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Return the messages of one question, after the demonstrations."""
+        messages = []
+        for demo in demos:
+            messages.append({"role": "user", "content": render_question(signature, demo)})
+            answer = {name: str(demo[name]) for name in signature.output_fields}
+            messages.append({"role": "assistant", "content": render_answer(answer)})
+        return [*messages, {"role": "user", "content": render_question(signature, inputs)}]
+
+    def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
+        """Return the whole text as ``raw``; never fails, because an unreadable answer is a result too."""
+        return dict.fromkeys(signature.output_fields, "") | {"raw": completion}
+
+
+def render_question(signature: type[dspy.Signature], inputs: dict[str, Any]) -> str:
+    """Render instructions, input fields, and the form of the answer as one user message."""
+    lines = [signature.instructions.strip(), ""]
+    for name in signature.input_fields:
+        value = inputs[name]
+        if isinstance(value, str):
+            lines.append(f"{name.split('_')[0].capitalize()}: {value}")
+        else:
+            lines += [f"{letter}) {choice}" for letter, choice in zip(LETTERS, value, strict=False)]
+    wanted = {name: str(f.json_schema_extra["desc"]) for name, f in signature.output_fields.items()}
+    return "\n".join([*lines, "", f"Answer: {render_answer(wanted)}"])
+
+
+def render_answer(answer: dict[str, str]) -> str:
+    """Render an answer as one line of JSON."""
+    return json.dumps(answer, ensure_ascii=False)
