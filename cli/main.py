@@ -52,7 +52,9 @@ def _common(
     pass
 
 
-def _run(stages: tuple[str, ...], recipe: Path, overrides: list[str] | None, out: Path | None, emobench: str | None) -> None:
+def _run(
+    stages: tuple[str, ...], recipe: Path, overrides: list[str] | None, out: Path | None, emobench: str | None
+) -> None:
     from rich.console import Console
 
     from runs.pipeline import run_stages
@@ -66,9 +68,7 @@ def _run(stages: tuple[str, ...], recipe: Path, overrides: list[str] | None, out
 
 
 @app.command()
-def run(
-    recipe: RecipePath, overrides: Overrides = None, out: Out = None, emobench: EmoBench = None
-) -> None:
+def run(recipe: RecipePath, overrides: Overrides = None, out: Out = None, emobench: EmoBench = None) -> None:
     """Run a recipe from plans to report; run again, it goes on where it stopped.
 
     Example: emoreason run recipes/quickstart.yaml --emobench ../EmoBench/data

@@ -27,9 +27,17 @@ def list_run(run: Run, console: Console) -> None:
     table = Table("session", "client", "theme", "turns", "items kept")
     for session in sessions[:LISTED]:
         plan = session.plan
-        table.add_row(session.id, plan.client.name, escape(plan.theme.theme), str(len(session.turns)), str(kept.get(session.id, 0)))
+        table.add_row(
+            session.id,
+            plan.client.name,
+            escape(plan.theme.theme),
+            str(len(session.turns)),
+            str(kept.get(session.id, 0)),
+        )
     console.print(table)
-    console.print(f"{len(sessions)} sessions, {sum(kept.values())} items; read one: emoreason show {run.path} ID", soft_wrap=True)
+    console.print(
+        f"{len(sessions)} sessions, {sum(kept.values())} items; read one: emoreason show {run.path} ID", soft_wrap=True
+    )
 
 
 def show_record(run: Run, key: str, console: Console) -> None:
@@ -54,7 +62,9 @@ def _show_session(session: Session, console: Console) -> None:
 
 
 def _show_item(item: UnderstandingItem | ApplicationItem, console: Console) -> None:
-    kind = item.finegrained_category if isinstance(item, UnderstandingItem) else f"{item.category}, {item.question_type}"
+    kind = (
+        item.finegrained_category if isinstance(item, UnderstandingItem) else f"{item.category}, {item.question_type}"
+    )
     console.print(f"[bold]{item.qid}[/] {item.task}, {escape(kind)}\n\n{escape(item.scenario)}\n", highlight=False)
     groups = (
         [("emotion", item.emotion_choices), ("cause", item.cause_choices)]

@@ -38,22 +38,35 @@ def assemble_items(
     for eu_draft, emotion_at, cause_at in zip(eu, emotions, causes, strict=True):
         items.append(
             UnderstandingItem(
-                qid=eu_draft.id, session=eu_draft.session, scenario=eu_draft.scenario, subject=eu_draft.subject,
-                coarse_category=eu_draft.coarse_category, finegrained_category=eu_draft.finegrained_category,
+                qid=eu_draft.id,
+                session=eu_draft.session,
+                scenario=eu_draft.scenario,
+                subject=eu_draft.subject,
+                coarse_category=eu_draft.coarse_category,
+                finegrained_category=eu_draft.finegrained_category,
                 emotion_choices=place(eu_draft.emotion, eu_draft.wrong_emotions, emotion_at, seed, eu_draft.id, "e"),
                 emotion_label=eu_draft.emotion,
                 cause_choices=place(eu_draft.cause, eu_draft.wrong_causes, cause_at, seed, eu_draft.id, "c"),
                 cause_label=eu_draft.cause,
-                explanation=eu_draft.explanation, misreadings=eu_draft.misreadings, teacher=eu_draft.teacher,
-            )  # fmt: skip
+                explanation=eu_draft.explanation,
+                misreadings=eu_draft.misreadings,
+                teacher=eu_draft.teacher,
+            )
         )
     for draft, position in zip(ea, balanced_positions(len(ea), 4, seed, "option"), strict=True):
         items.append(
             ApplicationItem(
-                qid=draft.id, session=draft.session, scenario=draft.scenario, subject=draft.subject,
-                category=draft.category, question_type=draft.question_type,
-                choices=place(draft.best, draft.wrong, position, seed, draft.id), label=draft.best,
-                explanation=draft.explanation, misreadings=draft.misreadings, teacher=draft.teacher,
-            )  # fmt: skip
+                qid=draft.id,
+                session=draft.session,
+                scenario=draft.scenario,
+                subject=draft.subject,
+                category=draft.category,
+                question_type=draft.question_type,
+                choices=place(draft.best, draft.wrong, position, seed, draft.id),
+                label=draft.best,
+                explanation=draft.explanation,
+                misreadings=draft.misreadings,
+                teacher=draft.teacher,
+            )
         )
     return sorted(items, key=lambda item: item.qid)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import combinations
 
 from rapidfuzz import fuzz
+from rapidfuzz.utils import default_process
 
 from corpus.config import CurateConfig
 from corpus.records import ApplicationDraft, UnderstandingDraft
@@ -46,18 +47,21 @@ def check_length(draft: UnderstandingDraft | ApplicationDraft, config: CurateCon
 
 def check_subject(draft: UnderstandingDraft | ApplicationDraft, config: CurateConfig) -> str:
     """The person asked about occurs in the scenario."""
-    return "" if draft.subject and draft.subject in draft.scenario else "subject not in the scenario"
+    named = draft.subject and re.search(rf"(?<!\w){re.escape(draft.subject)}(?!\w)", draft.scenario)
+    return "" if named else "subject not in the scenario"
 
 
 def check_choices(draft: UnderstandingDraft | ApplicationDraft, config: CurateConfig) -> str:
     """No two choices say the same in other words, or the item would have two keys."""
     if isinstance(draft, UnderstandingDraft):
-        if len({draft.emotion, *draft.wrong_emotions}) <= len(draft.wrong_emotions):
+        emotions = {frozenset(split_label(label)) for label in (draft.emotion, *draft.wrong_emotions)}
+        if len(emotions) <= len(draft.wrong_emotions):
             return "choices alike"
         choices = (draft.cause, *draft.wrong_causes)
     else:
         choices = (draft.best, *draft.wrong)
-    alike = any(fuzz.token_sort_ratio(a, b) >= TWIN_SIMILARITY for a, b in combinations(choices, 2))
+    plain = [default_process(choice) for choice in choices]  # lower case, no punctuation
+    alike = any(fuzz.token_sort_ratio(a, b) >= TWIN_SIMILARITY for a, b in combinations(plain, 2))
     return "choices alike" if alike else ""
 
 

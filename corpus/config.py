@@ -18,7 +18,7 @@ class PlanConfig(BaseModel):
     persona_uses: int = Field(default=3, ge=1, description="how often one persona may be used before all are used")
     weights: dict[str, float] = Field(
         default_factory=dict,
-        description="relative weight of an EU sub-category or an EA category (default 1 each)",
+        description="relative weight, in quarters, of an EU sub-category or an EA category (default 1 each)",
     )
 
 

@@ -38,6 +38,8 @@ def iter_objects(path: Path | Traversable) -> Iterator[tuple[int, dict[str, Any]
         raise DataError(f"{path}, after line {number}: not UTF-8; convert the file to UTF-8") from error
     except json.JSONDecodeError as error:
         raise DataError(f"{path}, line {number}: not JSON ({error.msg}); mend or remove the line") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets thousands deep
+        raise DataError(f"{path}, line {number}: not usable JSON ({error}); mend or remove the line") from error
 
 
 def iter_records(path: Path | Traversable, model: type[Model]) -> Iterator[Model]:
@@ -48,7 +50,9 @@ def iter_records(path: Path | Traversable, model: type[Model]) -> Iterator[Model
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"])) or "record"
-            raise DataError(f"{path}, line {number}: {key}: {first['msg']}; see the schema in corpus/records.py") from error
+            raise DataError(
+                f"{path}, line {number}: {key}: {first['msg']}; see the schema in corpus/records.py"
+            ) from error
 
 
 def write_text_atomically(path: Path, text: str) -> None:

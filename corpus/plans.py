@@ -21,6 +21,7 @@ from corpus.seeds import derive_seed, rng_for
 from corpus.taxonomy import load_taxonomy, split_label
 
 SELF_SHARE = 0.5  # of the moments are about the client; the others about someone in the client's life
+MAX_WEIGHT = 100.0  # a deck holds four cards per unit of weight
 Cell = tuple[str, Literal["", "Action", "Response"]]  # EU: (sub-category, ""); EA: (category, question type)
 HOME_REGION_SHARE = 0.7  # of the other people have names of the client's region
 
@@ -71,9 +72,9 @@ def _decks(weights: dict[str, float]) -> dict[str, list[Cell]]:
     known = [*taxonomy.sub_categories, *taxonomy.ea.categories]
     if unknown := [name for name in weights if name not in known]:
         raise RecipeError(f"plan.weights.{unknown[0]}: no such category; known are {', '.join(known)}")
-    if any(weight < 0 for weight in weights.values()):
-        raise RecipeError("plan.weights: weights must not be negative")
-    decks = {
+    if wrong := [name for name, weight in weights.items() if not 0 <= weight <= MAX_WEIGHT]:
+        raise RecipeError(f"plan.weights.{wrong[0]}: {weights[wrong[0]]} is not a weight; write 0 to {MAX_WEIGHT:g}")
+    decks: dict[str, list[Cell]] = {
         "EU": [(sub, "") for sub in taxonomy.sub_categories for _ in range(_copies(weights.get(sub, 1.0)))],
         "EA": [(c, q) for c, q in taxonomy.cells for _ in range(_copies(weights.get(c, 1.0)))],
     }

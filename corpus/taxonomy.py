@@ -22,7 +22,7 @@ class SubCategory(BaseModel):
 
 
 class Emotion(BaseModel):
-    """An emotion: the appraisal behind it (OCC), its neighbours, and the words that would give it away in a scenario."""
+    """An emotion: the appraisal behind it (OCC), its neighbours, and the words that would give it away."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     appraisal: str

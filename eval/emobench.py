@@ -13,6 +13,7 @@ from corpus.records import ApplicationItem, Item, UnderstandingItem
 from eval.config import HUB
 
 HUB_DATASET = "SahandSab/EmoBench"
+PROBE_SECONDS = 5.0
 FILES = {"EA": "EA.jsonl", "EU": "EU.jsonl"}
 _ITEM: TypeAdapter[UnderstandingItem | ApplicationItem] = TypeAdapter(Item)
 
@@ -33,7 +34,9 @@ def load_emobench(source: str) -> list[UnderstandingItem | ApplicationItem]:
 
 def _from_folder(folder: Path) -> list[UnderstandingItem | ApplicationItem]:
     if missing := [name for name in FILES.values() if not (folder / name).is_file()]:
-        raise DataError(f"exam.emobench: {folder} has no {missing[0]}; name a folder with {' and '.join(FILES.values())}")
+        raise DataError(
+            f"exam.emobench: {folder} has no {missing[0]}; name a folder with {' and '.join(FILES.values())}"
+        )
     items = []
     for task, name in FILES.items():
         for number, row in iter_objects(folder / name):
@@ -43,18 +46,22 @@ def _from_folder(folder: Path) -> list[UnderstandingItem | ApplicationItem]:
 
 
 def _from_hub() -> list[UnderstandingItem | ApplicationItem]:
+    import httpx
     from datasets import get_dataset_config_names, load_dataset
+    from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError
 
     items = []
     try:
+        if not constants.HF_HUB_OFFLINE:  # offline, the cache is read; online, one quick look before patient retries
+            HfApi().dataset_info(HUB_DATASET, timeout=PROBE_SECONDS)
         for config in get_dataset_config_names(HUB_DATASET):
             for split in load_dataset(HUB_DATASET, config).values():
                 for number, row in enumerate(split, 1):
                     task = "EU" if "emotion_choices" in row else "EA"
                     if row.get("language", "en") == "en":
                         items.append(_read(row, task, f"{HUB_DATASET} {config}, row {number}"))
-    except (OSError, HfHubHTTPError) as error:  # ConnectionError and offline mode are OSErrors
+    except (OSError, HfHubHTTPError, httpx.HTTPError) as error:  # offline mode and ConnectionError are OSErrors
         raise EmoBenchUnavailable(
             f"EmoBench is not here: {HUB_DATASET} cannot be reached ({type(error).__name__}); "
             "with a local copy use --emobench DIR"
@@ -63,7 +70,9 @@ def _from_hub() -> list[UnderstandingItem | ApplicationItem]:
 
 
 def _read(row: dict[str, Any], task: str, where: str) -> UnderstandingItem | ApplicationItem:
-    known = {**row, "task": task, "qid": f"{task}-{row.get('qid')}"}
+    known = {**row, "task": task}
+    if "qid" in row:
+        known["qid"] = f"{task}-{row['qid']}"
     try:
         item = _ITEM.validate_python(known)
     except ValidationError as error:

@@ -55,14 +55,18 @@ class Exam(dspy.Module):
         predictor = self.answer_eu if isinstance(item, UnderstandingItem) else self.answer_ea
         with dspy.context(adapter=self.adapter):
             try:
-                return str(predictor(**exam_inputs(item)).raw)
+                return str(predictor(**exam_inputs(item))[next(iter(predictor.signature.output_fields))])
             except AdapterParseError:  # DSPy refuses an empty answer before the adapter sees it
                 return ""
 
     def _most_likely(self, item: UnderstandingItem | ApplicationItem) -> list[int]:
-        """Pick the option whose text the model finds likeliest; for EU the cause is read after the emotion picked."""
+        """Pick the option whose text the model finds likeliest; for EU the cause is read after the emotion picked.
+
+        The options are not shown (the cloze formulation of OLMES, Gu et al. 2024, arXiv 2406.08446): small models
+        know what is right long before they can point at it in a list.
+        """
         assert self.scorer is not None, "likelihood mode needs a scorer"
-        messages = self.adapter.format(exam_signature(item.task, "option"), [], exam_inputs(item))
+        messages = self.adapter.format(exam_signature(item.task, "open"), [], exam_inputs(item))
         if isinstance(item, ApplicationItem):
             return [_best(self.scorer.score(messages, [f'{{"option": {_quote(c)}' for c in item.choices]))]
         emotions = [f'{{"emotion": {_quote(choice)}' for choice in item.emotion_choices]

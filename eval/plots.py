@@ -25,8 +25,11 @@ def draw_loss(train: list[tuple[int, float]], validation: list[tuple[int, float]
         axes.set(xlabel="step", ylabel="loss on the answer", ylim=(0, None))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", alpha=0.3)
-        axes.legend(frameon=False)
+        if train or validation:
+            axes.legend(frameon=False)
         out = StringIO()
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+        figure.savefig(
+            out, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")), transparent=True
+        )
     svg = out.getvalue()
     return svg[svg.index("<svg") :]

@@ -3,8 +3,9 @@
 *strict*: the JSON field equals the letter, as EmoBench's official scorer compares.
 *lenient*, rule version 1, frozen: find a JSON object anywhere in the text; if it holds the text of an option, that
 option counts; else the leading letter of its answer field counts, with or without ``) . :`` or brackets, in either
-case; without a JSON object, the same is tried on the whole text for single-question tasks.  Anything else, several
-letters among it, is unanswered.
+case; without a JSON object, the same is tried on the whole text for single-question tasks.  A letter with neither
+stands alone on its line: the "A" of "A friend would listen" is a word.  Anything else, several letters among it, is
+unanswered.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from signatures.exam import LETTERS
 
 LENIENT_VERSION = 1
 _OBJECT = re.compile(r"\{[^{}]*\}", re.DOTALL)
-_LEADING = re.compile(r"^[\s(\[\"']*([A-Za-z])(?:[\s)\].:,\"']|$)")
-_LIST = re.compile(r"^[\s(\[\"']*[A-Za-z](?:\s*(?:,|&|/|and|or)\s*[A-Za-z]\b)+", re.IGNORECASE)
+_LEADING = re.compile(r"^[\s(\[\"']*([A-Za-z])(?:[)\].:,\"']|\s*$)", re.MULTILINE)
+_LIST = re.compile(
+    r"^[\s(\[\"']*[A-Za-z][)\].:\"']*(?:\s*(?:,|&|/|\band\b|\bor\b)\s*[(\[\"']*[A-Za-z]\b)+", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def _find_object(raw: str) -> dict[str, object] | None:
     for match in _OBJECT.finditer(raw):
         try:
             value = json.loads(match[0])
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, or nested too deep
             continue
         if isinstance(value, dict):
             return value
@@ -71,7 +74,9 @@ def _read_loosely(answer: object, choices: Sequence[str]) -> tuple[int | None, s
         return None, ""
     if (by_text := _index_of_text(answer, choices)) is not None:
         return by_text, "option text"
-    if _LIST.match(answer):
+    if (listed := _LIST.match(answer)) and all(
+        _index_of_letter(letter.upper(), choices) is not None for letter in re.findall(r"\b[A-Za-z]\b", listed[0])
+    ):  # "A, C" is a list; in "A, I would wait" the I is a word
         return None, ""
     leading = _LEADING.match(answer)
     return (_index_of_letter(leading[1].upper(), choices), "letter") if leading else (None, "")

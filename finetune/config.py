@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -31,8 +31,11 @@ class TrainConfig(BaseModel):
     method: Literal["full", "lora"] = Field(default="full", description="all weights, or a PEFT LoRA adapter, merged")
     lora_rank: int = Field(default=16, ge=1)
     lora_alpha: int = Field(default=32, ge=1)
-    answer_format: AnswerFormat = Field(default="option", description="what the student writes; see docs/training.md")
-    option_orders: int = Field(default=1, ge=1, description="seeded option orders in which each item is shown")
+    formats: dict[AnswerFormat, Annotated[int, Field(ge=1)]] = Field(
+        default={"option": 1},
+        min_length=1,
+        description="answer format → how often each item is shown in it, each time in another order of options",
+    )
     epochs: float = Field(default=1, gt=0, description="passes over the rows")
     max_steps: int = Field(default=-1, description="stop after so many steps; -1 for all epochs")
     batch_size: int = Field(default=8, ge=1)
@@ -41,6 +44,11 @@ class TrainConfig(BaseModel):
     max_length: int = Field(default=1024, ge=32, description="tokens of a row; longer rows stop the stage, uncut")
     checkpoint_steps: int = Field(default=200, ge=1, description="a killed training goes on from the last checkpoint")
     threads: int | None = Field(default=None, ge=1, description="CPU threads of torch; default: torch's own choice")
+
+    @property
+    def written_format(self) -> AnswerFormat:
+        """The format in which the student is asked to write: the first one that shows options, if there is one."""
+        return next((name for name in self.formats if name != "open"), "open")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

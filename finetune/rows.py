@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from corpus.assemble import place
@@ -16,35 +16,32 @@ Row = dict[str, list[dict[str, str]]]
 
 
 def make_rows(
-    items: Sequence[UnderstandingItem | ApplicationItem], answer_format: AnswerFormat, orders: int, seed: int
+    items: Sequence[UnderstandingItem | ApplicationItem], formats: Mapping[AnswerFormat, int], seed: int
 ) -> list[Row]:
-    """Return prompt/completion rows, ``orders`` per item, each time with the options in another seeded order.
+    """Return shuffled prompt/completion rows: each item so many times in each format, options in seeded orders.
 
-    The first order is the item's own.  Rows are shuffled within each order, so that an epoch over all of them sees
-    every item once before it sees any twice.
+    The first order of each format is the item's own.
     """
-    rows: list[Row] = []
-    for order in range(orders):
-        part = [make_row(reorder(item, order, seed) if order else item, answer_format) for item in items]
-        rng_for(seed, "rows", order).shuffle(part)
-        rows += part
+    rows = [
+        make_row(reorder(item, order, seed) if order else item, answer_format)
+        for answer_format, times in formats.items()
+        for order in range(times)
+        for item in items
+    ]
+    rng_for(seed, "rows").shuffle(rows)
     return rows
 
 
 def make_row(item: UnderstandingItem | ApplicationItem, answer_format: AnswerFormat) -> Row:
     """Render one item as ``{"prompt": [user message], "completion": [assistant message]}``."""
-    prompt: list[dict[str, Any]] = ExamAdapter().format(
-        exam_signature(item.task, answer_format), [], exam_inputs(item)
-    )
+    prompt: list[dict[str, Any]] = ExamAdapter().format(exam_signature(item.task, answer_format), [], exam_inputs(item))
     return {
         "prompt": prompt,
         "completion": [{"role": "assistant", "content": render_answer(exam_answer(item, answer_format))}],
     }
 
 
-def reorder(
-    item: UnderstandingItem | ApplicationItem, order: int, seed: int
-) -> UnderstandingItem | ApplicationItem:
+def reorder(item: UnderstandingItem | ApplicationItem, order: int, seed: int) -> UnderstandingItem | ApplicationItem:
     """Return the item with its options in seeded order number ``order``; labels are texts and stay right."""
 
     def shuffled(choices: tuple[str, ...], what: str) -> tuple[str, ...]:

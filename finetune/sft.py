@@ -66,7 +66,7 @@ def train_student(
         raise TrainingError(f"train.base {base!r} has no chat template; choose an instruction-tuned model")
     tokens = _count_tokens(tokenizer, [*train_rows, *validation_rows], config.max_length)
 
-    class Report(TrainerCallback):  # type: ignore[misc]
+    class Report(TrainerCallback):
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
             on_step(state.global_step, state.max_steps, logs)
 

@@ -11,10 +11,12 @@ from typing import Any
 
 from dspy import lm15
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
+from jinja2 import TemplateError
 
 from corpus.errors import TrainingError
 
 MAX_WAIT = 0.01  # seconds to wait for more requests before a batch is run
+MAX_TOKENS = 256  # of an answer whose request names no limit
 
 
 class InProcessEngine:
@@ -46,7 +48,7 @@ class InProcessEngine:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         self.max_batch = max_batch
         self._model_lock = threading.Lock()
-        self._queue: queue.Queue[tuple[Request, Future[Response]] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[Request, str, Future[Response]] | None] = queue.Queue()
         self._worker = threading.Thread(target=self._serve, daemon=True)
         self._worker.start()
 
@@ -65,11 +67,16 @@ class InProcessEngine:
 
         Raises:
             lm15.UnsupportedFeatureError: a temperature above 0 was asked for.
+            lm15.InvalidRequestError: the model's chat template does not take these messages.
         """
         if request.config.temperature:
             raise lm15.UnsupportedFeatureError("in-process generation is greedy; use temperature 0")
+        try:
+            prompt = self._prompt([{"role": m.role, "content": m.text or ""} for m in request.messages])
+        except (ValueError, TemplateError) as error:  # no chat template, or one that refuses a role
+            raise lm15.InvalidRequestError(str(error), provider="in-process") from error
         future: Future[Response] = Future()
-        self._queue.put((request, future))
+        self._queue.put((request, prompt, future))
         return future.result()
 
     def _serve(self) -> None:
@@ -85,32 +92,31 @@ class InProcessEngine:
                     break
                 batch.append(entry)
             try:
-                answers = self._generate([request for request, _ in batch])
+                answers = self._generate([request for request, _, _ in batch], [prompt for _, prompt, _ in batch])
             except (RuntimeError, ValueError) as error:  # torch's own errors: out of memory, bad shapes
-                for _, future in batch:
+                for *_, future in batch:
                     future.set_exception(lm15.ServerError(str(error), provider="in-process"))
                 continue
-            for (_, future), answer in zip(batch, answers, strict=True):
+            for (*_, future), answer in zip(batch, answers, strict=True):
                 future.set_result(answer)
 
     def _prompt(self, messages: Sequence[dict[str, str]]) -> str:
         text: str = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
         return text
 
-    def _generate(self, requests: list[Request]) -> list[Response]:
+    def _generate(self, requests: list[Request], prompts: list[str]) -> list[Response]:
         torch = self._torch
-        prompts = [self._prompt([{"role": m.role, "content": m.text or ""} for m in r.messages]) for r in requests]
-        budget = max(request.config.max_tokens or 256 for request in requests)
+        budgets = [request.config.max_tokens or MAX_TOKENS for request in requests]
         inputs = self.tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
         inputs = inputs.to(self.model.device)
         inputs.pop("token_type_ids", None)
         with self._model_lock, torch.inference_mode():
             output = self.model.generate(
-                **inputs, max_new_tokens=budget, do_sample=False, pad_token_id=self.tokenizer.pad_token_id
+                **inputs, max_new_tokens=max(budgets), do_sample=False, pad_token_id=self.tokenizer.pad_token_id
             )
         answers = []
-        for index, request in enumerate(requests):
-            ids = output[index, inputs["input_ids"].shape[1] :].tolist()
+        for index, (request, budget) in enumerate(zip(requests, budgets, strict=True)):
+            ids = output[index, inputs["input_ids"].shape[1] :].tolist()[:budget]
             stopped = self.tokenizer.eos_token_id in ids
             ids = ids[: ids.index(self.tokenizer.eos_token_id)] if stopped else ids
             answers.append(

@@ -25,7 +25,20 @@ _BY_STATUS: dict[int, type[lm15.LM15Error]] = {
 }
 _OVERFLOW = ("exceed_context_size_error", "longer than the context length", "exceeds the context length")
 _CLIENT_FAULTS = ("must be of type", "invalid format")  # Ollama answers these with 500; a retry is useless
-_OPTIONS = {"temperature": "temperature", "max_tokens": "num_predict", "top_p": "top_p", "top_k": "top_k", "seed": "seed"}
+_OPTIONS = {
+    "temperature": "temperature",
+    "max_tokens": "num_predict",
+    "top_p": "top_p",
+    "top_k": "top_k",
+    "seed": "seed",
+}
+
+
+class _Client(httpx.Client):
+    """Closes its connections when its thread or its engine is gone."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class OllamaEngine:
@@ -39,7 +52,7 @@ class OllamaEngine:
     def __init__(
         self, base_url: str, num_ctx: int, keep_alive: str = "30m", think: bool | None = None, timeout: float = 600.0
     ):
-        self.settings = {
+        self.settings: dict[str, Any] = {
             "base_url": base_url.rstrip("/"), "num_ctx": num_ctx, "keep_alive": keep_alive,
             "think": think, "timeout": timeout,
         }  # fmt: skip
@@ -66,23 +79,23 @@ class OllamaEngine:
             cut at max_tokens, UnsupportedModelError for a missing model, TransportError and ServerError otherwise.
         """
         try:
-            answer = self._client().post("/api/chat", json=self._body(request))
+            answer = self._client().post(f"{self.settings['base_url']}/api/chat", json=self._body(request))
         except httpx.TimeoutException as error:
             raise lm15.TimeoutError(f"no answer in {self.settings['timeout']} s", provider="ollama") from error
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.InvalidURL) as error:
             message = f"cannot reach Ollama at {self.settings['base_url']} ({error}); is `ollama serve` running?"
             raise lm15.TransportError(message, provider="ollama") from error
         if answer.status_code != httpx.codes.OK:
             raise self._error(request, answer.status_code, answer.text)
         try:
             return self._response(request, answer.json())
-        except (json.JSONDecodeError, KeyError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             message = f"{self.settings['base_url']} answered with something that is not Ollama's"
             raise lm15.TransportError(message, provider="ollama") from error
 
     def _client(self) -> httpx.Client:
         if not hasattr(self._clients, "client"):
-            self._clients.client = httpx.Client(base_url=self.settings["base_url"], timeout=self.settings["timeout"])
+            self._clients.client = _Client(timeout=self.settings["timeout"])
         client: httpx.Client = self._clients.client
         return client
 
@@ -111,11 +124,12 @@ class OllamaEngine:
         return body
 
     def _response(self, request: Request, data: dict[str, Any]) -> Response:
+        done = data["done"]
         read, written, reason = data.get("prompt_eval_count"), data.get("eval_count"), data.get("done_reason")
         if reason == "length":
             message = f"answer cut after {written} tokens; raise max_tokens (or num_ctx) of {request.model}"
             raise lm15.ProviderError(message, provider="ollama", provider_code="truncated")
-        if not data["done"] or reason != "stop":
+        if not done or reason != "stop":
             raise lm15.ServerError("the answer ended before it was done", provider="ollama")
         if read is not None and read >= self.num_ctx - 1:  # servers before 0.12.6 ignore `truncate` and cut
             raise self._overflow(request)

@@ -11,6 +11,7 @@ from corpus.errors import EmoReasonError
 from corpus.seeds import derive_seed
 
 ATTEMPTS = 3
+Check = Callable[[dspy.Prediction], str]  # an empty string accepts; else "reason: what is wrong"
 COMPLAINT_FIELD = dspy.InputField(desc="why your last answer was not accepted; write a new one that mends this")
 
 
@@ -38,7 +39,7 @@ class Asker:
         self,
         role: str,
         predictor: dspy.Predict,
-        check: Callable[[dspy.Prediction], str] | None = None,
+        check: Check | None = None,
         **inputs: Any,
     ) -> dspy.Prediction:
         """Ask once, and again with the complaint when the answer does not parse or ``check`` objects.

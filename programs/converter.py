@@ -14,7 +14,7 @@ from corpus.records import (
 )
 from corpus.seeds import derive_seed
 from corpus.taxonomy import load_taxonomy, split_label
-from programs.asking import Asker, AskFailed
+from programs.asking import Asker, AskFailed, Check
 from signatures.items import WriteApplicationItem, WriteUnderstandingItem
 
 WRONG_EMOTIONS, WRONG_CAUSES, WRONG_OPTIONS = 5, 3, 3
@@ -81,7 +81,7 @@ def _excerpt(session: Session, moment: Moment) -> str:
     return ""
 
 
-def _check_understanding(moment: Moment):  # type: ignore[no-untyped-def]
+def _check_understanding(moment: Moment) -> Check:
     def check(answer: dspy.Prediction) -> str:
         known = load_taxonomy().emotions
         if answer.emotion != moment.aim:

@@ -11,7 +11,7 @@ from typing import cast
 import dspy
 
 from corpus.records import Look, Moment, Person, Plan, Session, Turn, render_turns
-from programs.asking import Asker
+from programs.asking import Asker, Check
 from signatures.session import (
     ContinueAsClient,
     OpenAsClient,
@@ -72,14 +72,10 @@ class TherapySession(dspy.Module):
                 looks.append(self._look(ask, plan, turns, number))
                 if looks[-1].complete:
                     break
-        session = Session(
-            id=plan.id, plan=plan, background=background, turns=tuple(turns), looks=tuple(looks)
-        )
+        session = Session(id=plan.id, plan=plan, background=background, turns=tuple(turns), looks=tuple(looks))
         return dspy.Prediction(session=session, calls=ask.calls, retries=ask.retries)
 
-    def _client_turn(
-        self, ask: Asker, plan: Plan, background: str, turns: list[Turn], moment: Moment | None
-    ) -> Turn:
+    def _client_turn(self, ask: Asker, plan: Plan, background: str, turns: list[Turn], moment: Moment | None) -> Turn:
         said = {turn.text for turn in turns}
         client, brief = _introduce(plan.client), moment.brief() if moment else "none"
         if not turns:
@@ -127,7 +123,7 @@ def _check_background(answer: dspy.Prediction) -> str:
     return ""
 
 
-def _check_message(said: set[str]):  # type: ignore[no-untyped-def]
+def _check_message(said: set[str]) -> Check:
     def check(answer: dspy.Prediction) -> str:
         message = _one_line(answer.message)
         if not message:

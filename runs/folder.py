@@ -1,9 +1,9 @@
 """A run is a folder:
 
-    recipe.yaml     the recipe as resolved        journals/   one append-only JSONL per stage
-    manifest.json   versions, models, seed        data/       items.jsonl, dropped.jsonl
-    stages/         a marker per finished stage   student/    base, checkpoints, tuned
-    exam/           marked answers                report.json, report.html
+recipe.yaml     the recipe as resolved        journals/   one append-only JSONL per stage
+manifest.json   versions, models, seed        data/       items.jsonl, dropped.jsonl
+stages/         a marker per finished stage   student/    base, checkpoints, tuned
+exam/           marked answers                report.json, report.html
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def open_run(path: Path, recipe: Recipe) -> Iterator[Run]:
                 write_text_atomically(recipe_file, resolved)
             yield Run(path, recipe)
     except Timeout as error:
-        raise RunError(f"{path} is in use by another emoreason process; wait for it, or choose another --out") from error
+        raise RunError(
+            f"{path} is in use by another emoreason process; wait for it, or choose another --out"
+        ) from error
     except OSError as error:
         raise RunError(f"{path}: {error.strerror or error}; check space and permissions, then run again") from error
 

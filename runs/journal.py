@@ -90,5 +90,7 @@ class Journal:
 
 def _explain(path: Path, error: OSError) -> RunError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RunError(f"{path}: the disk is full; nothing finished is lost: free space and run the same command again")
+        return RunError(
+            f"{path}: the disk is full; nothing finished is lost: free space and run the same command again"
+        )
     return RunError(f"{path}: cannot be written ({error.strerror}); check the folder's permissions")

@@ -1,6 +1,6 @@
 """What is asked in an exam, as EmoBench asks it: one question on application, two on understanding.
 
-`exam_signature` gives the signature of a task in one of three answer formats.  The fields of an answer come in the
+`exam_signature` gives the signature of a task in one of the answer formats.  The fields of an answer come in the
 order in which a model writes them, so a field before the letter is thinking that the letter can rest on.
 """
 
@@ -37,22 +37,27 @@ class AnswerUnderstanding(dspy.Signature):
 
 _REASONING = dspy.OutputField(desc="<your reasoning>")
 _OPTION = dspy.OutputField(desc="<the option's text>")
+_TEXT_FIELDS: dict[Task, tuple[str, ...]] = {"EA": ("option",), "EU": ("emotion", "cause")}
+_LETTER_FIELDS: dict[Task, tuple[str, ...]] = {"EA": ("answer",), "EU": ("answer_q1", "answer_q2")}
+_CHOICE_FIELDS: dict[Task, tuple[str, ...]] = {"EA": ("choices",), "EU": ("emotion_choices", "cause_choices")}
 
 
 def exam_signature(task: Task, answer_format: AnswerFormat) -> type[dspy.Signature]:
-    """Return the signature of a task: the letter alone, reasoning first, or the option's text first."""
+    """Return the signature of a task: the letter alone, after reasoning, after the option's text, or no options."""
     signature: type[dspy.Signature] = AnswerUnderstanding if task == "EU" else AnswerApplication
     if answer_format == "reasoned":
-        return signature.prepend("reasoning", _REASONING, str)
-    if answer_format == "option":
-        if task == "EA":
-            return signature.prepend("option", _OPTION, str)
-        return signature.prepend("cause", _OPTION, str).prepend("emotion", _OPTION, str)
+        signature = signature.prepend("reasoning", _REASONING, str)
+    if answer_format in ("option", "open"):
+        for name in reversed(_TEXT_FIELDS[task]):
+            signature = signature.prepend(name, _OPTION, str)
+    if answer_format == "open":
+        for name in (*_CHOICE_FIELDS[task], *_LETTER_FIELDS[task]):
+            signature = signature.delete(name)
     return signature
 
 
 def exam_inputs(item: UnderstandingItem | ApplicationItem) -> dict[str, object]:
-    """Return the input fields of an item."""
+    """Return the input fields of an item; a format that shows no options leaves the choices unused."""
     if isinstance(item, UnderstandingItem):
         return {
             "scenario": item.scenario,
@@ -71,19 +76,17 @@ def exam_inputs(item: UnderstandingItem | ApplicationItem) -> dict[str, object]:
 
 def exam_answer(item: UnderstandingItem | ApplicationItem, answer_format: AnswerFormat) -> dict[str, str]:
     """Return the correct answer in a format, fields in writing order: what a training row completes to."""
-    answer: dict[str, str] = {}
-    if answer_format == "reasoned":
-        answer["reasoning"] = item.explanation
     if isinstance(item, UnderstandingItem):
-        if answer_format == "option":
-            answer |= {"emotion": item.emotion_label, "cause": item.cause_label}
-        answer["answer_q1"] = letter_of(item.emotion_label, item.emotion_choices)
-        answer["answer_q2"] = letter_of(item.cause_label, item.cause_choices)
+        known = {
+            "emotion": item.emotion_label,
+            "cause": item.cause_label,
+            "answer_q1": letter_of(item.emotion_label, item.emotion_choices),
+            "answer_q2": letter_of(item.cause_label, item.cause_choices),
+        }
     else:
-        if answer_format == "option":
-            answer["option"] = item.label
-        answer["answer"] = letter_of(item.label, item.choices)
-    return answer
+        known = {"option": item.label, "answer": letter_of(item.label, item.choices)}
+    known["reasoning"] = item.explanation
+    return {name: known[name] for name in exam_signature(item.task, answer_format).output_fields}
 
 
 def letter_of(label: str, choices: tuple[str, ...]) -> str:

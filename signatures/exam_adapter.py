@@ -16,7 +16,7 @@ from signatures.exam import LETTERS
 
 
 class ExamAdapter(Adapter):
-    """Renders the exam signatures; leaves the reading of answers to the examiner, who gets the text as ``raw``."""
+    """Renders the exam signatures; leaves the reading of answers to the examiner, who gets the whole text."""
 
     def format(
         self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
@@ -30,8 +30,8 @@ class ExamAdapter(Adapter):
         return [*messages, {"role": "user", "content": render_question(signature, inputs)}]
 
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
-        """Return the whole text as ``raw``; never fails, because an unreadable answer is a result too."""
-        return dict.fromkeys(signature.output_fields, "") | {"raw": completion}
+        """Give every output field the whole text; never fails, because an unreadable answer is a result too."""
+        return dict.fromkeys(signature.output_fields, completion)
 
 
 def render_question(signature: type[dspy.Signature], inputs: dict[str, Any]) -> str:

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from typing import Literal
 
-# letter: the letter alone; reasoned: reasoning, then the letter; option: the option's text, then its letter.
-AnswerFormat = Literal["letter", "reasoned", "option"]
+# letter: the letter alone; reasoned: reasoning, then the letter; option: the option's text, then its letter;
+# open: no options are shown, and the text alone is the answer.
+AnswerFormat = Literal["letter", "reasoned", "option", "open"]

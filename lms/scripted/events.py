@@ -70,10 +70,8 @@ class Event:
         Raises:
             InvalidRequestError: no frame has such a label in such a category.
         """
-        if moment["task"] == "EU":
-            key = (moment["sub-category"], moment["emotion"])
-        else:
-            key = (moment["category"], moment["question type"], moment["calls for"])
+        names = ("sub-category", "emotion") if moment["task"] == "EU" else ("category", "question type", "calls for")
+        key = tuple(moment[name] for name in names)
         candidates = _index().get(key)
         if not candidates:
             raise InvalidRequestError(f"the scripted teacher knows no event for {' / '.join(key)}")
@@ -90,7 +88,8 @@ class Event:
     @property
     def others(self) -> list[UnderstandingTurn | ApplicationTurn]:
         """The three turns that did not happen."""
-        return [turn for number, turn in enumerate(self.frame.turns) if number != self.number]
+        turns: tuple[UnderstandingTurn | ApplicationTurn, ...] = self.frame.turns
+        return [turn for number, turn in enumerate(turns) if number != self.number]
 
     @property
     def asked(self) -> str:

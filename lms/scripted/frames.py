@@ -207,7 +207,9 @@ def _lint_texts(frame: Frame, turns: list[tuple[tuple[str, ...], ...]]) -> list[
             problems.append(f"{frame.id}: begin with a capital or a slot: {line}")
     for turn in frame.turns:
         if not turn.misread[0].islower() or turn.misread.endswith("."):
-            problems.append(f"{frame.id}: misread completes 'A careless reader …', lower case, no full stop: {turn.misread}")
+            problems.append(
+                f"{frame.id}: misread completes 'A careless reader …', lower case, no full stop: {turn.misread}"
+            )
         used |= slots_in(turn.misread)
     for forms in (frame.setup, *chain.from_iterable(turns)):
         if len(set(forms)) < len(forms):

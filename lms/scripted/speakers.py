@@ -83,7 +83,7 @@ def respond_as_therapist(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
 
 
 def _quote(message: str, where: float) -> str:
-    sentences = [s for s in re.split(r"(?<=[.!?])\s+", message) if '"' not in s and 4 <= len(s.split())]
+    sentences = [s for s in re.split(r"(?<=[.!?])\s+", message) if '"' not in s and len(s.split()) >= 4]
     sentence = sentences[int(where * len(sentences))] if sentences else message
     words = sentence.split()
     return sentence if len(words) <= MAX_QUOTE_WORDS else " ".join(words[:MAX_QUOTE_WORDS]).rstrip(",;:") + " …"
@@ -92,8 +92,8 @@ def _quote(message: str, where: float) -> str:
 def supervise(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
     """Look for the planned people and for a voiced doubt; the events themselves show feeling and cause."""
     transcript = prompt.inputs["transcript"]
-    planned = re.findall(r"about (\S+), with (\S+)$", prompt.inputs["planned"], re.MULTILINE)
-    told = [other in transcript for _, other in planned]
+    others = re.findall(r", with (\w+)$", prompt.inputs["planned"], re.MULTILINE)  # the client says "I", not a name
+    told = [bool(re.search(rf"\b{name}\b", transcript)) for name in others]
     return {
         "scenario_clear": any(told),
         "emotions_present": sum(told) >= 2,

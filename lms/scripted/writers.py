@@ -86,6 +86,4 @@ def _extra_emotions(event: Event, label: str) -> list[str]:
     banned = taken | {near for name in key for near in emotions[name].near}
     free = [name for name in emotions if name not in banned and not set(emotions[name].near) & set(key)]
     rng.shuffle(free)
-    return [
-        f"{free.pop()} & {free.pop()}" if rng.random() < PAIR_SHARE else free.pop() for _ in range(EXTRA_EMOTIONS)
-    ]
+    return [f"{free.pop()} & {free.pop()}" if rng.random() < PAIR_SHARE else free.pop() for _ in range(EXTRA_EMOTIONS)]

@@ -85,11 +85,9 @@ def _examine(
     config = run.recipe.exam
     marks: dict[tuple[Stage, Mode, str], list[Mark]] = {}
     with InProcessEngine(path, config.batch_size) as engine:
-        lm = dspy.LM(
-            f"in-process/{stage}", engine=engine, cache=False, temperature=0.0, max_tokens=config.max_tokens
-        )
+        lm = dspy.LM(f"in-process/{stage}", engine=engine, cache=False, temperature=0.0, max_tokens=config.max_tokens)
         for mode in config.modes:
-            examine = Exam(mode, run.recipe.train.answer_format, engine)
+            examine = Exam(mode, run.recipe.train.written_format, engine)
             for name, items in benchmarks.items():
                 journal = Journal(run.path / "exam" / f"{stage}-{mode}-{name.replace(' ', '-').lower()}.jsonl")
                 with journal, dspy.context(lm=lm), show_progress(console, "exam", len(items)) as update:

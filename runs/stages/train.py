@@ -27,8 +27,8 @@ def train(run: Run, console: Console) -> dict[str, Any]:
     """
     run.require("curate")
     config, seed = run.recipe.train, run.recipe.seed
-    rows = make_rows(list(read_items(run, "train")), config.answer_format, config.option_orders, seed)
-    validation = make_rows(list(read_items(run, "validation")), config.answer_format, 1, seed)
+    rows = make_rows(list(read_items(run, "train")), config.formats, seed)
+    validation = make_rows(list(read_items(run, "validation")), dict.fromkeys(config.formats, 1), seed)
     if config.base == SCRATCH and not base_path(run):
         texts = (message["content"] for row in rows for message in chain(row["prompt"], row["completion"]))
         folder = run.student_path / "base"

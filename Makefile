@@ -1,0 +1,43 @@
+# make run    install if needed, then the main job: personas to a before/after report (about 8 minutes, offline)
+# make test   install if needed, then the tests
+# make check  format, lint, types, import contracts (the tests are `make test`)
+
+PYTHON ?= python3
+BIN := .venv/bin
+RECIPE ?= recipes/quickstart.yaml
+# EmoBench is examined too when its files are at hand: make run EMOBENCH=DIR (holding EA.jsonl and EU.jsonl)
+EMOBENCH ?= $(wildcard ../shared/emobench/data)
+
+.PHONY: run test check install format clean bench-skeleton
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "EmoReason needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (some minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+run: install
+	$(BIN)/emoreason run $(RECIPE) $(if $(EMOBENCH),--emobench $(EMOBENCH))
+
+test: install
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench-skeleton: install
+	$(BIN)/python -m benchmarks.skeleton
+
+clean:
+	rm -rf .venv out

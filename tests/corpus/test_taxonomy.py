@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corpus.taxonomy import find_emotion_words, load_taxonomy, split_label
+
+TAXONOMY = load_taxonomy()
+GIVEAWAYS = sorted({word for emotion in TAXONOMY.emotions.values() for word in emotion.words})
+INFLECTIONS = """
+    ashamed embarrassing worried anxiety guilty disappointed happier happiest saddest sadder angrier enraged raged
+    jealousy envies hates hating hated frightened terrifying dreads surprised relieved disgusting grieving mourned
+    regretted amused nostalgia eagerly joyfully admiring admiration loathing horrified curiosity hopeful
+"""
+LOOKALIKES = """
+    environment happening happened perhaps saddle crusade garage courage average enjoyable Joyce joystick admiral
+    museum spider bride envoy invoice gladiator nomad eagle boarded boardroom hope carefully lovely danger
+"""
+
+
+def test_emobenchs_categories_are_all_there() -> None:
+    assert len(TAXONOMY.sub_categories) == 11
+    assert len(TAXONOMY.eu) == 4
+    assert len(TAXONOMY.cells) == len(set(TAXONOMY.cells)) == 8
+
+
+@pytest.mark.parametrize("name", TAXONOMY.sub_categories)
+def test_every_aim_names_known_emotions_and_occurs_once(name: str) -> None:
+    aims = TAXONOMY.sub_categories[name].aims
+    assert {emotion for aim in aims for emotion in split_label(aim)} <= set(TAXONOMY.emotions)
+    assert len({frozenset(split_label(aim)) for aim in aims}) == len(aims) > 0
+
+
+@pytest.mark.parametrize("name", TAXONOMY.emotions)
+def test_neighbours_and_opposite_exist_and_are_others(name: str) -> None:
+    emotion = TAXONOMY.emotions[name]
+    assert {*emotion.near, emotion.opposite} <= set(TAXONOMY.emotions) - {name}
+    assert emotion.near
+    assert emotion.opposite not in emotion.near
+    assert emotion.appraisal
+
+
+def test_every_cell_calls_for_known_needs_and_every_need_is_called_for() -> None:
+    called: set[str] = set()
+    for category, question_type in TAXONOMY.cells:
+        needs = TAXONOMY.ea.categories[category].calls_for[question_type]
+        assert len(set(needs)) == len(needs) > 0
+        called |= set(needs)
+    assert called == set(TAXONOMY.ea.needs)
+
+
+@pytest.mark.parametrize("coarse", TAXONOMY.eu)
+def test_coarse_of_inverts_the_tree(coarse: str) -> None:
+    assert {TAXONOMY.coarse_of(sub) for sub in TAXONOMY.eu[coarse]} == {coarse}
+
+
+@pytest.mark.parametrize("giveaway", GIVEAWAYS)
+def test_a_giveaway_is_found_as_a_word_but_not_inside_one(giveaway: str) -> None:
+    word = giveaway.removesuffix("*")
+    assert find_emotion_words(f"Then, {word.upper()}!") == [word.upper()]
+    assert find_emotion_words(f"Then xq{word} came") == []
+    if not giveaway.endswith("*"):
+        assert find_emotion_words(f"Then {word}xq came") == []
+
+
+@pytest.mark.parametrize("word", INFLECTIONS.split())
+def test_inflections_are_found(word: str) -> None:
+    assert find_emotion_words(f"She looked {word} at last.") == [word]
+
+
+@pytest.mark.parametrize("word", LOOKALIKES.split())
+def test_lookalikes_are_not_found(word: str) -> None:
+    assert find_emotion_words(f"There was the {word} again.") == []
+
+
+def test_words_are_found_in_order_and_in_several_words() -> None:
+    text = "Sad at first, then in love; never mad at them, and let down."
+    assert find_emotion_words(text) == ["Sad", "in love", "mad at", "let down"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.sampled_from(sorted(TAXONOMY.emotions)), min_size=1, max_size=3))
+def test_labels_split_into_what_they_were_joined_from(names: list[str]) -> None:
+    assert split_label(" & ".join(names)) == names

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import dspy
+import pytest
+from dspy.lm15 import Message, Request, Response, TextPart, Usage
+
+from corpus.records import ApplicationItem, UnderstandingItem
+from eval.exam import Exam, keys_of
+from eval.reading import Reading
+from signatures.formats import AnswerFormat
+
+
+class Parrot:
+    """An engine that always says the same, and remembers what it was asked."""
+
+    supports_function_calling = supports_reasoning = supports_response_schema = False
+    supported_params = frozenset({"temperature", "max_tokens"})
+
+    def __init__(self, text: str):
+        self.text, self.asked = text, list[str]()
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Parrot:
+        return self
+
+    def complete(self, request: Request) -> Response:
+        self.asked.append("\n".join(message.text or "" for message in request.messages))
+        return Response(
+            id=None,
+            model=request.model,
+            message=Message.assistant([TextPart(self.text)]),
+            finish_reason="stop",
+            usage=Usage(input_tokens=1, output_tokens=1),
+        )
+
+
+class Judge:
+    """A scorer that likes one text per call, and remembers the candidates."""
+
+    def __init__(self, likes: Callable[[str], bool]):
+        self.likes, self.calls = likes, list[list[str]]()
+
+    def score(self, messages: list[dict[str, str]], candidates: list[str]) -> list[float]:
+        assert [message["role"] for message in messages] == ["user"]
+        self.calls.append(candidates)
+        return [0.0 if self.likes(text) else -5.0 for text in candidates]
+
+
+@contextmanager
+def speaking(text: str) -> Iterator[Parrot]:
+    engine = Parrot(text)
+    lm = dspy.LM("parrot/one", engine=engine, cache=False, temperature=0.0, max_tokens=64)
+    with dspy.context(lm=lm, trace=[], disable_history=True):
+        yield engine
+
+
+def examine(item: UnderstandingItem | ApplicationItem, text: str, form: AnswerFormat = "letter") -> dspy.Prediction:
+    with speaking(text):
+        return Exam("generate", form)(item=item)
+
+
+def test_keys_are_the_places_of_the_labels(eu: UnderstandingItem, ea: ApplicationItem) -> None:
+    assert keys_of(eu) == [2, 1]
+    assert keys_of(ea) == [1]
+
+
+def test_the_question_shows_scenario_and_lettered_choices_and_not_the_answer(ea: ApplicationItem) -> None:
+    with speaking('{"answer": "B"}') as engine:
+        Exam("generate", "letter")(item=ea)
+    (asked,) = engine.asked
+    assert ea.scenario in asked
+    assert all(f"{letter}) {choice}" in asked for letter, choice in zip("ABCD", ea.choices, strict=True))
+    assert asked.count(ea.label) == 1
+
+
+def test_both_questions_are_read_from_one_answer(eu: UnderstandingItem) -> None:
+    answer = examine(eu, '{"answer_q1": "C", "answer_q2": "b)"}')
+    assert answer.readings == [Reading(2, 2, "json letter"), Reading(None, 1, "json letter")]
+
+
+def test_option_texts_are_read_in_the_option_format(eu: UnderstandingItem) -> None:
+    text = json.dumps({"emotion": eu.emotion_label, "cause": eu.cause_label, "answer_q1": "A", "answer_q2": "A"})
+    assert [r.lenient for r in examine(eu, text, "option").readings] == keys_of(eu)
+
+
+def test_a_bare_letter_answers_one_question_but_not_two(ea: ApplicationItem, eu: UnderstandingItem) -> None:
+    assert [r.lenient for r in examine(ea, "B)").readings] == [1]
+    assert [r.lenient for r in examine(eu, "C)").readings] == [None, None]
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "I do not know.", "{}", '{"answer": null}'])
+def test_an_unreadable_answer_is_marked_unanswered_and_kept(ea: ApplicationItem, text: str) -> None:
+    answer = examine(ea, text)
+    assert answer.readings == [Reading(None, None, "unread")]
+    assert answer.raw.strip() == text.strip()
+
+
+def test_the_likeliest_option_is_picked(ea: ApplicationItem) -> None:
+    judge = Judge(lambda text: ea.choices[3] in text)
+    answer = Exam("likelihood", "letter", judge)(item=ea)
+    assert answer.readings == [Reading(3, 3, "likelihood")]
+    assert json.loads(answer.raw) == [3]
+    assert [json.loads(text + "}")["option"] for text in judge.calls[0]] == list(ea.choices)
+
+
+def test_the_cause_is_scored_after_the_emotion_that_was_picked(eu: UnderstandingItem) -> None:
+    judge = Judge(lambda text: eu.cause_choices[3] in text or text.endswith(f'"{eu.emotion_choices[5]}"'))
+    answer = Exam("likelihood", "letter", judge)(item=eu)
+    assert [r.lenient for r in answer.readings] == [5, 3]
+    emotions, causes = ([json.loads(text + "}") for text in call] for call in judge.calls)
+    assert emotions == [{"emotion": choice} for choice in eu.emotion_choices]
+    assert causes == [{"emotion": eu.emotion_choices[5], "cause": choice} for choice in eu.cause_choices]

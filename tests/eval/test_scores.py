@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import pytest
+
+from corpus.records import ApplicationItem, UnderstandingItem
+from eval.scores import Comparison, Mark, by_task, compare, score_row
+
+N = 40
+
+
+@pytest.fixture(scope="module")
+def many(ea: ApplicationItem) -> list[ApplicationItem]:
+    """Forty EA items, each with a scenario of its own."""
+    return [ea.model_copy(update={"qid": f"EA-{n}", "scenario": f"{ea.scenario} {n}"}) for n in range(N)]
+
+
+def marks(strict: int, lenient: int, answered: int = N) -> list[Mark]:
+    """Forty marks of which the first so many are right."""
+    return [
+        Mark(
+            id=f"EA-{n}", raw="", answered=n < answered, strict=n < strict, lenient=n < lenient, rules=("json letter",)
+        )
+        for n in range(N)
+    ]
+
+
+def verdict(many: list[ApplicationItem], before: list[Mark], after: list[Mark]) -> Comparison:
+    row = score_row(many, after, "held-out", "generate", "after")
+    return compare(many, before, after, "held-out", "generate", row)
+
+
+def test_a_row_counts_shares_and_says_what_guessing_gives(many: list[ApplicationItem]) -> None:
+    row = score_row(many, reversed(marks(10, 20, answered=30)), "held-out", "generate", "before")
+    assert (row.task, row.n, row.answered, row.strict, row.lenient) == ("EA", N, 0.75, 0.25, 0.5)
+    assert row.interval[0] < 0.5 < row.interval[1]
+    assert (row.chance, row.best_constant) == (0.25, 1.0)
+
+
+def test_an_unmarked_item_is_not_passed_over(many: list[ApplicationItem]) -> None:
+    with pytest.raises(KeyError):
+        score_row(many, marks(10, 20)[1:], "held-out", "generate", "before")
+
+
+def test_improved_needs_both_readings_above_zero(many: list[ApplicationItem]) -> None:
+    assert verdict(many, marks(5, 5), marks(30, 30)).verdict == "improved"
+    lenient_only = verdict(many, marks(5, 5), marks(5, 30))
+    assert lenient_only.lenient.is_gain
+    assert lenient_only.verdict == "no change shown"
+    strict_only = verdict(many, marks(5, 30), marks(30, 30))
+    assert strict_only.strict.is_gain
+    assert strict_only.verdict == "no change shown"
+
+
+def test_worse_needs_both_readings_below_zero(many: list[ApplicationItem]) -> None:
+    assert verdict(many, marks(30, 30), marks(5, 5)).verdict == "worse"
+    assert verdict(many, marks(30, 30), marks(5, 30)).verdict == "no change shown"
+
+
+def test_no_change_at_the_level_of_guessing_is_called_so(many: list[ApplicationItem]) -> None:
+    assert verdict(many, marks(10, 10), marks(10, 11)).verdict == "no change shown; at chance"
+    assert verdict(many, marks(35, 35), marks(35, 36)).verdict == "no change shown"
+
+
+def test_items_of_one_scenario_count_as_one(many: list[ApplicationItem]) -> None:
+    copies = [item.model_copy(update={"scenario": f"scenario {n // 20}"}) for n, item in enumerate(many)]
+    assert verdict(many, marks(0, 0), marks(20, 20)).verdict == "improved"
+    assert verdict(copies, marks(0, 0), marks(20, 20)).verdict == "no change shown"
+
+
+def test_items_are_grouped_by_task(items: list[UnderstandingItem | ApplicationItem]) -> None:
+    groups = by_task(items)
+    assert {task: [item.task for item in group] for task, group in groups.items()} == {
+        "EA": ["EA"] * 4,
+        "EU": ["EU"] * 4,
+    }

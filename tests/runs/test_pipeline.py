@@ -1,0 +1,143 @@
+"""The whole road on a tiny recipe: every stage really runs, a second run does nothing, a killed training goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from corpus.errors import RunError, TeacherError
+from runs.folder import STAGES, read_run
+from runs.pipeline import run_stages
+from runs.recipe import load_recipe
+from runs.stages.curate import read_items
+from runs.stages.generate import read_sessions
+
+
+def emoreason(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, emobench_dir: Path) -> Path:
+    """A finished tiny run that was examined on EmoBench too."""
+    import yaml
+
+    from tests.runs.conftest import TINY  # type: ignore[import-not-found]
+
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    done = emoreason("run", folder / "tiny.yaml", "--out", folder / "out", "--emobench", emobench_dir)
+    assert done.returncode == 0, done.stderr
+    assert "report.html" in done.stdout
+    return folder
+
+
+def test_every_stage_leaves_what_it_promises(finished: Path) -> None:
+    out = finished / "out"
+    report = json.loads((out / "report.json").read_text())
+    assert report["generate"]["sessions"] == 12
+    assert report["curate"]["kept"] == len((out / "data" / "items.jsonl").read_text().splitlines())
+    assert sum(report["curate"]["dropped"].values()) == len((out / "data" / "dropped.jsonl").read_text().splitlines())
+    assert set(report["seconds"]) == {"generate", "curate", "train", "exam"}
+    keys = {(r["benchmark"], r["task"], r["mode"], r["stage"]) for r in report["exam"]}
+    assert len(keys) == len(report["exam"]) == 2 * 2 * 2 * 2
+    for row in report["exam"]:
+        assert 0 <= row["strict"] <= 1
+        assert row["interval"][0] <= row["lenient"] <= row["interval"][1]
+    assert (out / "student" / "tuned" / "model.safetensors").is_file()
+    assert "<svg" in (out / "report.html").read_text()
+
+
+def test_items_keep_emobench_fields_and_parts_share_no_session(finished: Path) -> None:
+    run = read_run(finished / "out")
+    rows = [json.loads(line) for line in run.items_path.read_text().splitlines()]
+    eu = next(row for row in rows if row["task"] == "EU")
+    ea = next(row for row in rows if row["task"] == "EA")
+    assert {"qid", "language", "coarse_category", "finegrained_category", "scenario", "subject"} <= set(eu)
+    assert {"emotion_choices", "emotion_label", "cause_choices", "cause_label"} <= set(eu)
+    assert {"qid", "language", "category", "question type", "scenario", "subject", "choices", "label"} <= set(ea)
+    assert [row["qid"] for row in rows] == sorted(row["qid"] for row in rows)
+    parts = [{item.session for item in read_items(run, part)} for part in ("train", "validation", "heldout")]
+    assert all(parts)
+    assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
+    assert sum(1 for _ in read_sessions(run)) == 12
+
+
+def test_a_second_run_does_nothing_again(finished: Path, emobench_dir: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (finished / "out").rglob("*") if path.is_file()}
+    again = emoreason("run", finished / "tiny.yaml", "--out", finished / "out", "--emobench", emobench_dir)
+    assert again.returncode == 0, again.stderr
+    assert [f"{stage}: done before" in again.stdout for stage in STAGES] == [True] * 5
+    after = {path: path.stat().st_mtime_ns for path in (finished / "out").rglob("*") if path.is_file()}
+    changed = {path.name for path in after if after[path] != before.get(path)}
+    assert changed <= {".lock"}
+
+
+def test_show_reads_a_session_and_an_item(finished: Path) -> None:
+    out = finished / "out"
+    listing = emoreason("show", out)
+    assert "12 sessions" in listing.stdout
+    session = emoreason("show", out, "s5-00003")
+    assert "THERAPIST" in session.stdout
+    item_id = json.loads((out / "data" / "items.jsonl").read_text().splitlines()[0])["qid"]
+    item = emoreason("show", out, item_id)
+    assert "✓" in item.stdout
+    missing = emoreason("show", out, "s5-0000")
+    assert missing.returncode == 1
+    assert "did you mean s5-0000" in missing.stderr
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished / "out", out)
+    for stage in ("train", "exam", "report"):
+        (out / "stages" / f"{stage}.json").unlink()
+    shutil.rmtree(out / "student" / "tuned")
+    emobench = str(read_run(out).recipe.exam.emobench)
+    command = [sys.executable, "-m", "cli", "run", str(finished / "tiny.yaml"), "--out", str(out)]
+    process = subprocess.Popen([*command, "--emobench", emobench], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list(out.glob("student/checkpoints/checkpoint-*/trainer_state.json")) and process.poll() is None:
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    assert not (out / "stages" / "train.json").exists()
+    done = emoreason("train", finished / "tiny.yaml", "--out", out, "--emobench", emobench)
+    assert done.returncode == 2, "train takes no --emobench"
+    done = emoreason("train", finished / "tiny.yaml", "--out", out, "--set", f"exam.emobench={emobench}")
+    assert done.returncode == 0, done.stderr
+    whole = json.loads((finished / "out" / "stages" / "train.json").read_text())
+    resumed = json.loads((out / "stages" / "train.json").read_text())
+    assert resumed["steps"] == whole["steps"] == 6
+    assert resumed["validation_loss"] == pytest.approx(whole["validation_loss"], rel=1e-4)
+    tuned = "student/tuned/model.safetensors"
+    assert (out / tuned).read_bytes() == (finished / "out" / tuned).read_bytes()
+
+
+def test_a_dead_teacher_stops_the_stage_with_its_address(tiny_recipe: Path, tmp_path: Path) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    recipe = load_recipe(
+        tiny_recipe,
+        ["lms.teacher={model: ollama_chat/none, base_url: 'http://127.0.0.1:9', retries: 0}", "generate.concurrency=1"],
+    )
+    with pytest.raises(TeacherError, match=r"127.0.0.1:9.*run the same command again"):
+        run_stages(recipe, tmp_path / "out", Console(file=StringIO()), ("generate",))
+
+
+def test_too_few_items_fail_the_stage_and_name_the_floor(tiny_recipe: Path, tmp_path: Path) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    recipe = load_recipe(tiny_recipe, ["plan.sessions=3", "curate.min_kept=500"])
+    with pytest.raises(RunError, match="curate.min_kept asks for 500"):
+        run_stages(recipe, tmp_path / "out", Console(file=StringIO()), ("generate", "curate"))

@@ -1,0 +1,102 @@
+"""Recipes: wrong ones are refused in one line that names file, line, key, and the nearest valid name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corpus.errors import RecipeError
+from runs.recipe import OPERATIONAL_KEYS, apply_override, flatten, load_recipe
+
+SHIPPED = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.yaml"))
+GOOD = "name: x\nlms:\n  teacher: {model: scripted/counsel}\n"
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "r.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_shipped_recipes_are_valid_and_headed_by_their_command(path: Path) -> None:
+    assert load_recipe(path).name == path.stem
+    assert path.read_text().startswith(f"# emoreason run recipes/{path.name}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD + "plan:\n  sesions: 3\n", r"r.yaml, line 5: unknown key plan.sesions; did you mean sessions\?"),
+        (GOOD + "trian: {}\n", r"unknown key trian; did you mean train\?"),
+        ("name: x\nlms:\n  teacher: {model: scripted/counsel, temprature: 1}\n", r"did you mean temperature\?"),
+        ("name: x\nlms:\n  techer: {model: scripted/counsel}\n", r"lms.techer: no such role; did you mean teacher\?"),
+        ("name: x\nlms: {}\n", "lms.teacher is missing"),
+        ("lms:\n  teacher: {model: scripted/counsel}\n", "name is missing"),
+        (GOOD + "plan: {sessions: 0}\n", "line 4: plan.sessions: Input should be greater than or equal to 1"),
+        (GOOD + "plan: {sessions: 3}\nplan: {sessions: 4}\n", "line 5: plan was set on line 4 already"),
+        (GOOD + "plan: {moments: [7, 6]}\n", "plan.moments"),
+        (GOOD + "plan: {moments: [6, 15]}\n", "at most 14 moments"),
+        (GOOD + "train: {method: lora}\n", "method lora needs a trained base"),
+        (GOOD + "train: {scratch: {hidden: 30, heads: 4}}\n", "multiple of scratch.heads"),
+        (GOOD + "plan: {personas: nowhere.jsonl}\n", "plan.personas: nowhere.jsonl is not a file"),
+        (GOOD + "exam: {emobench: nowhere}\n", "exam.emobench: nowhere is not a folder"),
+        (GOOD + "curate: {eu_words: [90, 30]}\n", "curate.eu_words"),
+        (GOOD + "plan: [1\n", "line 5: not valid YAML"),
+        ("- a\n- b\n", "a recipe is a mapping"),
+        ("name: x\nlms: {teacher: {model: !!python/name:os.system x}}\n", "not valid YAML"),
+        ("name: 'a/b'\nlms: {teacher: {model: scripted/counsel}}\n", "line 1: name"),
+        ("name: x\nlms: {teacher: {model: scripted/counsel, mistakes: {names_emotion: 2}}}\n", "shares from 0 to 1"),
+        ("name: x\nlms: {teacher: {model: scripted}}\n", "lms.teacher.model"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=message) as caught:
+        load_recipe(write(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_or_binary_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe(tmp_path / "none.yaml")
+    (tmp_path / "bin.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="not UTF-8"):
+        load_recipe(tmp_path / "bin.yaml")
+
+
+def test_overrides_win_and_are_checked(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    recipe = load_recipe(path, ["plan.sessions=9", "lms.teacher.model=ollama_chat/qwen3:8b", "exam.modes=[generate]"])
+    assert (recipe.plan.sessions, recipe.teacher.model, recipe.exam.modes) == (9, "ollama_chat/qwen3:8b", ("generate",))
+    for wrong, message in [
+        ("plan.sessions", "write key.path=value"),
+        ("plan.sesions=3", "did you mean sessions"),
+        ("name.x=3", "not a section"),
+        ("plan.sessions=[", "not a YAML value"),
+        ("plan.sessions=many", "plan.sessions: Input should be a valid integer"),
+    ]:
+        with pytest.raises(RecipeError, match=message):
+            load_recipe(path, [wrong])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    key=st.lists(st.from_regex(r"[a-z]{1,6}", fullmatch=True), min_size=1, max_size=4),
+    value=st.integers() | st.booleans() | st.from_regex(r"[a-z]{1,8}", fullmatch=True),
+)
+def test_an_override_sets_exactly_its_key(key: list[str], value: object) -> None:
+    data: dict[str, object] = {}
+    apply_override(data, f"{'.'.join(key)}={value}")
+    for part in key:
+        assert list(data) == [part]
+        data = data[part]  # type: ignore[assignment]
+    import yaml
+
+    assert data == yaml.safe_load(str(value))
+
+
+def test_operational_keys_are_real_keys(tmp_path: Path) -> None:
+    assert set(OPERATIONAL_KEYS) <= set(flatten(load_recipe(write(tmp_path, GOOD))))
