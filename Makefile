@@ -21,7 +21,7 @@ install: .venv/.installed
 	@touch $@
 
 run: install
-	$(BIN)/emoreason run $(RECIPE) $(if $(EMOBENCH),--emobench $(EMOBENCH))
+	$(BIN)/emoreason run $(RECIPE) $(if $(EMOBENCH),--emobench $(EMOBENCH)) $(if $(OUT),--out $(OUT))
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -49,6 +49,7 @@ def assemble_items(
                 cause_choices=place(eu_draft.cause, eu_draft.wrong_causes, cause_at, seed, eu_draft.id, "c"),
                 cause_label=eu_draft.cause,
                 explanation=eu_draft.explanation,
+                people=eu_draft.people,
                 misreadings=eu_draft.misreadings,
                 teacher=eu_draft.teacher,
             )
@@ -65,6 +66,7 @@ def assemble_items(
                 choices=place(draft.best, draft.wrong, position, seed, draft.id),
                 label=draft.best,
                 explanation=draft.explanation,
+                people=draft.people,
                 misreadings=draft.misreadings,
                 teacher=draft.teacher,
             )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from datasketch import MinHash, MinHashLSH
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 
 PERMUTATIONS = 64
 BANDS = (21, 3)  # bands × rows: a pair with half its words in common (Jaccard 0.5) is compared in 94 of 100 cases
@@ -35,9 +35,10 @@ def find_duplicates(texts: Iterable[tuple[str, str]], threshold: float) -> dict[
             continue
         sketch = MinHash(num_perm=PERMUTATIONS, seed=1)
         sketch.update_batch([word.encode() for word in set(words)])
-        alike = [other for other in sorted(lsh.query(sketch)) if fuzz.token_set_ratio(normal, kept[other]) >= threshold]
-        if alike:
-            marks[key] = (alike[0], "near duplicate")
+        candidates = {other: kept[other] for other in sorted(lsh.query(sketch))}
+        alike = process.extract_iter(normal, candidates, scorer=fuzz.token_set_ratio, score_cutoff=threshold)
+        if first := next(alike, None):
+            marks[key] = (first[2], "near duplicate")
             continue
         lsh.insert(key, sketch)
         kept[key], by_text[normal] = normal, key

@@ -15,6 +15,7 @@ import yaml
 
 from corpus.config import PlanConfig
 from corpus.errors import RecipeError
+from corpus.names import names_by_region
 from corpus.pairing import choose_theme, load_themes, sample_personas
 from corpus.records import Moment, Person, Persona, Plan, Pronouns
 from corpus.seeds import derive_seed, rng_for
@@ -27,8 +28,8 @@ HOME_REGION_SHARE = 0.7  # of the other people have names of the client's region
 
 
 @cache
-def _data(name: str) -> dict[str, Any]:
-    text = files("corpus").joinpath(f"data/{name}.yaml").read_text(encoding="utf-8")
+def _attributes() -> dict[str, Any]:
+    text = files("corpus").joinpath("data/attributes.yaml").read_text(encoding="utf-8")
     return cast(dict[str, Any], yaml.safe_load(text))
 
 
@@ -125,7 +126,7 @@ def _make_moment(moment_id: str, seed: int, cell: Cell, nth: int, subject: Perso
 
 def _draw_people(persona: Persona, count: int, plan_id: str) -> list[Person]:
     """Distinct people; the last one is the client and has a name of the persona's region, if that is known."""
-    names: dict[str, dict[str, list[str]]] = _data("names")
+    names = names_by_region()
     rng = rng_for(plan_id, "people")
     home = persona.region if persona.region in names else rng.choice(list(names))
     people: dict[str, Person] = {}
@@ -138,7 +139,7 @@ def _draw_people(persona: Persona, count: int, plan_id: str) -> list[Person]:
 
 
 def _draw_manner(plan_id: str) -> str:
-    lists = _data("attributes")
+    lists = _attributes()
     rng = rng_for(plan_id, "manner")
     insight = rng.choice(lists["insight"])
     return (

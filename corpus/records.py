@@ -138,6 +138,7 @@ class _Draft(Record):
     session: str
     scenario: str
     subject: str
+    people: tuple[Person, ...] = ()
     misreadings: tuple[str, ...]
     explanation: str
     teacher: str = ""
@@ -174,6 +175,7 @@ class _Item(Record):
     scenario: str
     subject: str
     session: str = ""
+    people: tuple[Person, ...] = ()
     explanation: str = ""
     misreadings: tuple[str, ...] = ()
     teacher: str = ""

@@ -36,6 +36,7 @@ class TrainConfig(BaseModel):
         min_length=1,
         description="answer format → how often each item is shown in it, each time in another order of options",
     )
+    rename: bool = Field(default=False, description="give an item's people new names each time it is shown")
     epochs: float = Field(default=1, gt=0, description="passes over the rows")
     max_steps: int = Field(default=-1, description="stop after so many steps; -1 for all epochs")
     batch_size: int = Field(default=8, ge=1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from corpus.assemble import place
 from corpus.records import ApplicationItem, UnderstandingItem
 from corpus.seeds import rng_for
+from finetune.rename import rename_people
 from signatures.exam import exam_answer, exam_inputs, exam_signature
 from signatures.exam_adapter import ExamAdapter, render_answer
 from signatures.formats import AnswerFormat
@@ -16,18 +18,25 @@ Row = dict[str, list[dict[str, str]]]
 
 
 def make_rows(
-    items: Sequence[UnderstandingItem | ApplicationItem], formats: Mapping[AnswerFormat, int], seed: int
+    items: Sequence[UnderstandingItem | ApplicationItem],
+    formats: Mapping[AnswerFormat, int],
+    seed: int,
+    rename: bool = False,
 ) -> list[Row]:
     """Return shuffled prompt/completion rows: each item so many times in each format, options in seeded orders.
 
-    The first order of each format is the item's own.
+    The first order of each format is the item's own; with ``rename`` every row but the first of an item has other
+    names.
     """
-    rows = [
-        make_row(reorder(item, order, seed) if order else item, answer_format)
-        for answer_format, times in formats.items()
-        for order in range(times)
-        for item in items
-    ]
+    rows: list[Row] = []
+    for item in items:
+        shown = itertools.count()
+        for answer_format, times in formats.items():
+            for order in range(times):
+                variant = reorder(item, order, seed) if order else item
+                if (number := next(shown)) and rename:
+                    variant = rename_people(variant, seed, number)
+                rows.append(make_row(variant, answer_format))
     rng_for(seed, "rows").shuffle(rows)
     return rows
 

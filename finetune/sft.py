@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from corpus.errors import TrainingError
-from finetune.config import TrainConfig
+from finetune.config import SCRATCH, TrainConfig
 from finetune.rows import Row
 
 
@@ -52,6 +52,8 @@ def train_student(
     from transformers.utils import logging
     from trl import SFTConfig, SFTTrainer
 
+    from finetune.answer_loss import AnswerLossTrainer
+
     logging.disable_progress_bar()
     disable_progress_bars()
     if config.threads:
@@ -71,7 +73,8 @@ def train_student(
             on_step(state.global_step, state.max_steps, logs)
 
     has_gpu = torch.cuda.is_available()
-    trainer = SFTTrainer(
+    trainer_class = AnswerLossTrainer if config.base == SCRATCH and not has_gpu else SFTTrainer
+    trainer = trainer_class(
         model=model,
         processing_class=tokenizer,
         train_dataset=Dataset.from_list(list(train_rows)),
@@ -91,6 +94,7 @@ def train_student(
             warmup_steps=config.warmup_steps,
             max_length=config.max_length,
             completion_only_loss=True,
+            train_sampling_strategy="group_by_length",
             eval_strategy="steps",
             eval_steps=config.checkpoint_steps,
             save_steps=config.checkpoint_steps,

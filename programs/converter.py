@@ -54,6 +54,7 @@ class ItemConverter(dspy.Module):
         return UnderstandingDraft(
             id=moment.id, session=session.id, coarse_category=moment.category, finegrained_category=moment.sub_category,
             scenario=" ".join(answer.scenario.split()), subject=answer.subject.strip(),
+            people=(moment.subject, moment.other),
             emotion=answer.emotion, wrong_emotions=tuple(answer.wrong_emotions),
             cause=answer.cause, wrong_causes=tuple(answer.wrong_causes),
             misreadings=tuple(answer.misreadings), explanation=answer.explanation.strip(),
@@ -68,6 +69,7 @@ class ItemConverter(dspy.Module):
         return ApplicationDraft(
             id=moment.id, session=session.id, category=moment.category, question_type=moment.question_type,
             scenario=" ".join(answer.scenario.split()), subject=answer.subject.strip(),
+            people=(moment.subject, moment.other),
             best=answer.best, wrong=tuple(answer.wrong),
             misreadings=tuple(answer.misreadings), explanation=answer.explanation.strip(),
         )  # fmt: skip

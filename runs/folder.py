@@ -20,6 +20,7 @@ from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from corpus.errors import EmoReasonError, RecipeError, RunError
 from corpus.jsonl import write_text_atomically
@@ -111,8 +112,12 @@ def _stored_recipe(path: Path) -> Recipe:
         return Recipe.model_validate(yaml.safe_load((path / "recipe.yaml").read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise RunError(f"{path} is not a run folder (no recipe.yaml); name one, for example out/quickstart") from error
-    except (OSError, yaml.YAMLError, ValueError) as error:
-        raise RunError(f"{path / 'recipe.yaml'} cannot be read; choose another --out") from error
+    except ValidationError as error:
+        raise RunError(
+            f"{path} was made by another version of EmoReason; use that version, or choose another folder with --out"
+        ) from error
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunError(f"{path / 'recipe.yaml'} cannot be read; choose another folder with --out") from error
 
 
 def _refuse_changes(path: Path, recipe: Recipe) -> None:

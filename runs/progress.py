@@ -9,27 +9,31 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-PLAIN_EVERY = 10.0  # seconds between plain lines
+PLAIN_EVERY = 15.0  # seconds between plain lines
+Update = Callable[[int, int, str], None]  # (done, total, note)
 
 
 @contextmanager
-def show_progress(console: Console, stage: str, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
-    """Yield ``update(done, note)``."""
+def show_progress(console: Console, stage: str) -> Iterator[Update]:
+    """Yield ``update(done, total, note)``."""
     if console.is_terminal:
         columns = (
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
         with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task(stage, total=total, completed=done, note="")
-            yield lambda count, note: bar.update(task, completed=count, note=note)
+            task = bar.add_task(stage, total=None, note="")
+            yield lambda done, total, note: bar.update(task, completed=done, total=total, note=note)
         return
     last = time.monotonic()
 
-    def update(count: int, note: str) -> None:
+    def update(done: int, total: int, note: str) -> None:
         nonlocal last
         if time.monotonic() - last >= PLAIN_EVERY:
             last = time.monotonic()
-            console.print(f"{stage}: {count}/{total} {note}".rstrip(), highlight=False)
+            console.print(f"{stage}: {done}/{total} {note}".rstrip(), highlight=False, soft_wrap=True)
 
     yield update

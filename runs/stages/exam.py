@@ -90,14 +90,14 @@ def _examine(
             examine = Exam(mode, run.recipe.train.written_format, engine)
             for name, items in benchmarks.items():
                 journal = Journal(run.path / "exam" / f"{stage}-{mode}-{name.replace(' ', '-').lower()}.jsonl")
-                with journal, dspy.context(lm=lm), show_progress(console, "exam", len(items)) as update:
+                with journal, dspy.context(lm=lm), show_progress(console, "exam") as update:
                     done = {id_: Mark.model_validate(row) for id_, row in journal.latest().items()}
                     todo = [item for item in items if item.qid not in done]
                     threads = config.batch_size if mode == "generate" else 1
                     for mark in run_units(todo, lambda item: _mark(examine, item), threads):  # noqa: B023
                         journal.append(mark.model_dump(mode="json"))
                         done[mark.id] = mark
-                        update(len(done), f"{name}, {stage}, {mode}")
+                        update(len(done), len(items), f"{name}, {stage}, {mode}")
                 marks[stage, mode, name] = list(done.values())
     return marks
 

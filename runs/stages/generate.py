@@ -65,12 +65,12 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
         if len(todo) < len(plans):
             console.print(f"generate: {len(plans) - len(todo)} of {len(plans)} sessions are done, going on")
         unreached = 0
-        with show_progress(console, "generate", len(plans), len(plans) - len(todo)) as update:
+        with show_progress(console, "generate") as update:
             results = run_units(todo, worker.run, run.recipe.generate.concurrency)
             for count, outcome in enumerate(results, len(plans) - len(todo) + 1):
                 outcomes.append(outcome)
                 failed = sum(bool(o.reason) for o in outcomes)
-                update(count, f"{sum(o.calls for o in outcomes)} calls, {failed} failed")
+                update(count, len(plans), f"{sum(o.calls for o in outcomes)} calls, {failed} failed")
                 unreached = unreached + 1 if outcome.unreached else 0
                 if unreached >= MAX_UNREACHED:
                     raise TeacherError(

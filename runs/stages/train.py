@@ -27,7 +27,7 @@ def train(run: Run, console: Console) -> dict[str, Any]:
     """
     run.require("curate")
     config, seed = run.recipe.train, run.recipe.seed
-    rows = make_rows(list(read_items(run, "train")), config.formats, seed)
+    rows = make_rows(list(read_items(run, "train")), config.formats, seed, config.rename)
     validation = make_rows(list(read_items(run, "validation")), dict.fromkeys(config.formats, 1), seed)
     if config.base == SCRATCH and not base_path(run):
         texts = (message["content"] for row in rows for message in chain(row["prompt"], row["completion"]))
@@ -37,7 +37,7 @@ def train(run: Run, console: Console) -> dict[str, Any]:
         make_student(texts, config.scratch, config.max_length, seed, partial)
         partial.rename(folder)
     _print_sample(console, rows[0])
-    with show_progress(console, "train", 1) as update:
+    with show_progress(console, "train") as update:
         result = train_student(
             base_path(run) or config.base,
             rows,
@@ -47,7 +47,7 @@ def train(run: Run, console: Console) -> dict[str, Any]:
             run.student_path / "checkpoints",
             run.student_path / "tuned",
             on_step=lambda step, steps, logs: update(
-                step, f"of {steps} steps" + (f", loss {logs['loss']:.3f}" if "loss" in logs else "")
+                step, steps, "steps" + (f", loss {logs['loss']:.3f}" if "loss" in logs else "")
             ),
         )
     shutil.rmtree(run.student_path / "checkpoints", ignore_errors=True)

@@ -11,6 +11,7 @@ from corpus.assemble import assemble_items
 from corpus.records import ApplicationItem, Plan, UnderstandingItem
 from eval.exam import keys_of
 from finetune.config import TrainConfig
+from finetune.rename import rename_people
 from finetune.rows import make_row, make_rows, reorder
 from programs.converter import ItemConverter
 from programs.session import TherapySession
@@ -73,3 +74,24 @@ def _label(item: UnderstandingItem | ApplicationItem) -> str:
 
 def _choices(item: UnderstandingItem | ApplicationItem) -> tuple[str, ...]:
     return item.cause_choices if isinstance(item, UnderstandingItem) else item.choices
+
+
+def test_renaming_changes_names_and_nothing_else(items: Items) -> None:
+    for item in items:
+        other = rename_people(item, "key")
+        assert other == rename_people(item, "key")
+        assert other != item
+        assert keys_of(other) == keys_of(item)
+        text, renamed = item.scenario.split(), other.scenario.split()
+        assert len(text) == len(renamed)
+        changed = {old for old, new in zip(text, renamed, strict=True) if old != new}
+        assert all(any(person.name in word for person in item.people) for word in changed)
+        assert not any(person.name in renamed for person in item.people)
+        assert other.subject in other.scenario
+
+
+def test_renamed_rows_keep_the_first_showing_as_it_was_written(items: Items) -> None:
+    plain, renamed = make_rows(items, {"open": 1}, 3), make_rows(items, {"open": 1}, 3, rename=True)
+    assert plain == renamed
+    twice = make_rows(items, {"open": 2}, 3, rename=True)
+    assert len({row["prompt"][0]["content"] for row in twice}) == 2 * len(items)

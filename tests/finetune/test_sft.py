@@ -31,7 +31,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tune(model: Path | str, tmp_path: Path, rows: list[Row] = ROWS, **changes: object) -> TrainResult:
-    config = {"max_steps": 40, "batch_size": 8, "learning_rate": 5e-3, "warmup_steps": 2, "max_length": 128, "threads": 1}
+    config = {
+        "max_steps": 40,
+        "batch_size": 8,
+        "learning_rate": 5e-3,
+        "warmup_steps": 2,
+        "max_length": 128,
+        "threads": 1,
+    }
     return train_student(
         str(model), rows, ROWS[:4], TrainConfig.model_validate(config | changes), 1,
         tmp_path / "work", tmp_path / "tuned", on_step=lambda step, steps, logs: None,
@@ -65,7 +72,7 @@ def test_lora_is_merged_into_plain_weights(base: Path, tmp_path: Path) -> None:
 
 def test_a_row_that_would_be_cut_stops_the_stage(base: Path, tmp_path: Path) -> None:
     long_row: Row = {"prompt": [{"role": "user", "content": "word " * 300}], "completion": ROWS[0]["completion"]}
-    with pytest.raises(TrainingError, match="1 of 21 rows are longer than train.max_length=128"):
+    with pytest.raises(TrainingError, match=r"1 of 21 rows are longer than train.max_length=128"):
         tune(base, tmp_path, [*ROWS, long_row])
 
 

@@ -69,5 +69,8 @@ def test_reading_a_folder_that_is_no_run_says_so(tmp_path: Path) -> None:
 
 
 def test_a_stage_needs_the_one_before_it(tiny_recipe: Path, tmp_path: Path) -> None:
-    with open_run(tmp_path / "out", load_recipe(tiny_recipe)) as run, pytest.raises(RunError, match="emoreason generate"):
+    with (
+        open_run(tmp_path / "out", load_recipe(tiny_recipe)) as run,
+        pytest.raises(RunError, match="emoreason generate"),
+    ):
         run.require("generate")

@@ -69,7 +69,10 @@ def test_rows_from_many_threads_stay_whole(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line_that_says_what_to_do() -> None:
-    with Journal(Path("/dev/full")) as journal, pytest.raises(RunError, match="disk is full.*run the same command again"):
+    with (
+        Journal(Path("/dev/full")) as journal,
+        pytest.raises(RunError, match=r"disk is full.*run the same command again"),
+    ):
         journal.append({"id": "a"})
 
 

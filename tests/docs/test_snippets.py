@@ -1,0 +1,73 @@
+"""Documentation is run: every command line is parsed and checked for real, every recipe fragment is validated."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+import runs.pipeline
+from cli.main import app
+from runs.recipe import Recipe
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXT = {page: page.read_text(encoding="utf-8") for page in PAGES}
+COMMANDS = [
+    (page.name, line.split("   #")[0].strip())
+    for page, text in TEXT.items()
+    for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    for line in block.splitlines()
+    if line.strip()
+]
+FRAGMENTS = [
+    (page.name, block) for page, text in TEXT.items() for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+]
+MAKE_TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_there_is_something_to_run() -> None:
+    assert len(COMMANDS) >= 8
+    assert FRAGMENTS
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=lambda value: str(value)[:60])
+def test_every_command_line_is_one_that_works(
+    page: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, *arguments = shlex.split(line)
+    if program == "emoreason" and arguments[0] != "show":
+        (tmp_path / "EmoBench" / "data").mkdir(parents=True)
+        (tmp_path / "project").mkdir()
+        (tmp_path / "project" / "recipes").symlink_to(ROOT / "recipes")
+        monkeypatch.chdir(tmp_path / "project")
+        asked: list[Recipe] = []
+        monkeypatch.setattr(runs.pipeline, "run_stages", lambda recipe, *rest: asked.append(recipe))
+        result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        assert asked or arguments[0] == "validate"
+    elif program == "emoreason":
+        assert CliRunner().invoke(app, [arguments[0], "--help"]).exit_code == 0
+    elif program == "make":
+        assert {word for word in arguments if "=" not in word} <= MAKE_TARGETS
+    elif program == "python":
+        assert (ROOT / (arguments[1].replace(".", "/") + ".py")).is_file()
+    else:
+        assert line == "ollama pull qwen3:8b", f"{page}: no test knows how to check {line!r}"
+
+
+@pytest.mark.parametrize(("page", "block"), FRAGMENTS, ids=lambda value: str(value)[:40])
+def test_every_recipe_fragment_is_valid(page: str, block: str) -> None:
+    base = {"name": "x", "lms": {"teacher": {"model": "scripted/counsel"}}}
+    Recipe.model_validate(base | yaml.safe_load(block))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT[page]):
+        if not target.startswith("https://"):
+            assert (page.parent / target).exists(), target
