@@ -1,6 +1,6 @@
 # make run    install if needed, then the main job: personas to a before/after report (about 8 minutes, offline)
 # make test   install if needed, then the tests
-# make check  format, lint, types, import contracts (the tests are `make test`)
+# make check  format, lint, types, import contracts, and the tests
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ RECIPE ?= recipes/quickstart.yaml
 # EmoBench is examined too when its files are at hand: make run EMOBENCH=DIR (holding EA.jsonl and EU.jsonl)
 EMOBENCH ?= $(wildcard ../shared/emobench/data)
 
-.PHONY: run test check install format clean bench-skeleton
+.PHONY: run test check lint install format clean bench-skeleton
 
 install: .venv/.installed
 
@@ -26,7 +26,9 @@ run: install
 test: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: install
+check: lint test
+
+lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

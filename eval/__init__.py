@@ -1,0 +1,1 @@
+"""The exam: benchmarks, answer reading, statistics, report."""

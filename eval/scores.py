@@ -46,7 +46,11 @@ class ScoreRow(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Before against after on the same items, under both readings, and the verdict that may be printed."""
+    """Before against after on the same items, under both readings, and the verdict that may be printed.
+
+    ``answered_twice`` compares the lenient readings of the items that were answered both times, so that a student who
+    merely answers more, or in a readable form, is not taken for one who understands more; None when there are none.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     benchmark: str
@@ -54,6 +58,7 @@ class Comparison(BaseModel):
     mode: Mode
     strict: Difference
     lenient: Difference
+    answered_twice: Difference | None
     verdict: str
 
 
@@ -91,34 +96,42 @@ def compare(
     mode: Mode,
     row: ScoreRow,
 ) -> Comparison:
-    """Compare two examinations item by item; "improved" needs both readings' intervals above zero."""
+    """Compare two examinations item by item; see `_judge` for what may be called an improvement."""
     old, new = {m.id: m for m in before}, {m.id: m for m in after}
-    clusters = [item.scenario for item in items]
-    readings: dict[str, Difference] = {
-        name: paired_difference(
-            [getattr(old[i.qid], name) for i in items], [getattr(new[i.qid], name) for i in items], clusters
+
+    def difference(name: str, among: Sequence[UnderstandingItem | ApplicationItem]) -> Difference:
+        return paired_difference(
+            [getattr(old[item.qid], name) for item in among],
+            [getattr(new[item.qid], name) for item in among],
+            [item.scenario for item in among],
         )
-        for name in ("strict", "lenient")
-    }
+
+    strict, lenient = difference("strict", items), difference("lenient", items)
+    twice = [item for item in items if old[item.qid].answered and new[item.qid].answered]
+    answered_twice = difference("lenient", twice) if twice else None
     return Comparison(
         benchmark=benchmark,
         task=items[0].task,
         mode=mode,
-        strict=readings["strict"],
-        lenient=readings["lenient"],
-        verdict=_judge(readings["strict"], readings["lenient"], row),
+        strict=strict,
+        lenient=lenient,
+        answered_twice=answered_twice,
+        verdict=_judge(strict, lenient, answered_twice, row),
     )
 
 
-def _judge(strict: Difference, lenient: Difference, after: ScoreRow) -> str:
-    at_chance = after.interval[0] <= after.chance <= after.interval[1]
-    if strict.is_gain and lenient.is_gain:
-        return "improved"
+def _judge(strict: Difference, lenient: Difference, answered_twice: Difference | None, after: ScoreRow) -> str:
+    """Say "improved" only for a gain under both readings, above chance, that answering more does not explain."""
     if strict.high < 0 and lenient.high < 0:
         return "worse"
-    if at_chance:
-        return "no change shown; at chance"
-    return "no change shown"
+    if not (strict.is_gain and lenient.is_gain):
+        at_chance = after.interval[0] <= after.chance <= after.interval[1]
+        return "no change shown; at chance" if at_chance else "no change shown"
+    if after.interval[0] <= after.chance:
+        return "answers more; not above chance"
+    if answered_twice is None or not answered_twice.is_gain:
+        return "answers more; not shown to be better"
+    return "improved"
 
 
 def by_task(

@@ -1,0 +1,1 @@
+"""Tuning the student: training rows, the student from scratch, the TRL stage."""

@@ -1,0 +1,1 @@
+"""Models by declaration: a spec from a recipe becomes a `dspy.LM`."""

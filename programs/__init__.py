@@ -1,0 +1,1 @@
+"""How asks compose: the therapy session and the item converter, as DSPy modules."""

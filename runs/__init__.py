@@ -1,0 +1,1 @@
+"""Run folders: recipe, journals, stages, resume, concurrency."""

@@ -1,0 +1,1 @@
+"""The embedded teacher: frames, phrases, and an engine that tells them."""

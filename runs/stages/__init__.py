@@ -1,0 +1,1 @@
+"""The five stages of a run, one file each."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,6 +35,8 @@ def exam(run: Run, console: Console) -> dict[str, Any]:
         DataError: the EmoBench folder is malformed.
     """
     run.require("train")
+    # A student that never stops is cut at every answer; it is counted as unanswered, not warned about 800 times.
+    logging.getLogger("dspy.clients.lm").setLevel(logging.ERROR)
     benchmarks, notice = _benchmarks(run)
     if notice:
         console.print(f"exam: {notice}", style="yellow", highlight=False)

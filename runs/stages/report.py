@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -69,25 +70,28 @@ def report(run: Run, console: Console) -> dict[str, Any]:
 def print_summary(run: Run, console: Console) -> None:
     """Print the before/after table of a finished run, and where its report is."""
     examined = run.require("exam")
-    table = Table(title="before and after (percent; 95% intervals)", title_justify="left")
-    for column in ("benchmark", "task", "mode", "student"):
-        table.add_column(column)
-    for column in ("n", "answered", "strict", "lenient", "interval", "chance"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("change")
-    verdicts = {(c["benchmark"], c["task"], c["mode"]): c for c in examined["comparisons"]}
-    for row in (ScoreRow.model_validate(row) for row in examined["exam"]):
-        change = ""
-        if row.stage == "after":
-            comparison = verdicts[row.benchmark, row.task, row.mode]
-            change = f"{100 * comparison['lenient']['delta']:+.1f} {comparison['verdict']}"
-        table.add_row(
-            row.benchmark, row.task, row.mode, row.stage, str(row.n),
-            *(f"{100 * share:.1f}" for share in (row.answered, row.strict, row.lenient)),
-            f"{100 * row.interval[0]:.1f}–{100 * row.interval[1]:.1f}", f"{100 * row.chance:.1f}", change,
-            end_section=row.stage == "after",
-        )  # fmt: skip
-    console.print(table)
+    rows = [ScoreRow.model_validate(row) for row in examined["exam"]]
+    for benchmark in dict.fromkeys(row.benchmark for row in rows):
+        table = Table(title=f"\n{benchmark}: percent right", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        table.add_column("student", no_wrap=True)
+        for column in ("n", "answered", "strict", "lenient", "95%", "chance"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for row in (row for row in rows if row.benchmark == benchmark):
+            table.add_row(
+                f"{row.task} {row.mode}, {row.stage}", str(row.n),
+                *(f"{100 * share:.1f}" for share in (row.answered, row.strict, row.lenient)),
+                f"{100 * row.interval[0]:.1f}–{100 * row.interval[1]:.1f}", f"{100 * row.chance:.1f}",
+            )  # fmt: skip
+        console.print(table)
+        for comparison in (Comparison.model_validate(row) for row in examined["comparisons"]):
+            if comparison.benchmark == benchmark:
+                change = comparison.lenient
+                console.print(
+                    f"{comparison.task} {comparison.mode}: {100 * change.delta:+.1f} points, "
+                    f"95% {100 * change.low:+.1f} to {100 * change.high:+.1f}: [bold]{comparison.verdict}[/]",
+                    highlight=False,
+                )
+    console.print()
     if examined["notice"]:
         console.print(examined["notice"], style="yellow", highlight=False)
     if run.recipe.teacher.model.startswith(SCRIPTED):

@@ -51,6 +51,18 @@ def test_improved_needs_both_readings_above_zero(many: list[ApplicationItem]) ->
     assert strict_only.verdict == "no change shown"
 
 
+def test_answering_more_is_not_improving(many: list[ApplicationItem]) -> None:
+    """The paper's headline: a base model whose answers cannot be read scores 0, whatever it understands."""
+    silent = marks(0, 0, answered=0)
+    assert verdict(many, silent, marks(10, 10)).verdict == "answers more; not above chance"
+    assert verdict(many, silent, marks(30, 30)).verdict == "answers more; not shown to be better"
+    same_among_answered = verdict(many, marks(15, 15, answered=15), marks(35, 35))
+    assert same_among_answered.lenient.is_gain
+    assert same_among_answered.answered_twice is not None
+    assert same_among_answered.answered_twice.delta == 0
+    assert same_among_answered.verdict == "answers more; not shown to be better"
+
+
 def test_worse_needs_both_readings_below_zero(many: list[ApplicationItem]) -> None:
     assert verdict(many, marks(30, 30), marks(5, 5)).verdict == "worse"
     assert verdict(many, marks(30, 30), marks(5, 30)).verdict == "no change shown"
