@@ -8,6 +8,7 @@ from pathlib import Path
 from finetune.config import ScratchConfig
 
 PAD, END, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"
+MIN_POSITIONS = 2048  # exam prompts of other benchmarks are longer than training rows
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{{ '<|user|>' if message['role'] == 'user' else '<|assistant|>' }}{{ message['content'] }}<|end|>"
@@ -24,6 +25,7 @@ def make_student(texts: Iterable[str], config: ScratchConfig, max_length: int, s
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    positions = max(MIN_POSITIONS, max_length)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -34,9 +36,7 @@ def make_student(texts: Iterable[str], config: ScratchConfig, max_length: int, s
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, model_max_length=max_length
-    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, model_max_length=positions)
     fast.chat_template = CHAT_TEMPLATE
     torch.manual_seed(seed)
     model = LlamaForCausalLM(
@@ -47,7 +47,7 @@ def make_student(texts: Iterable[str], config: ScratchConfig, max_length: int, s
             num_hidden_layers=config.layers,
             num_attention_heads=config.heads,
             num_key_value_heads=config.heads,
-            max_position_embeddings=max(2048, max_length),
+            max_position_embeddings=positions,
             initializer_range=config.init_std,
             tie_word_embeddings=True,
             pad_token_id=fast.pad_token_id,

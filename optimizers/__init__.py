@@ -1,1 +1,1 @@
-"""Prompt compilation: the quality metric and DSPy's optimizers.  Still empty; the programs it will compile are ready."""
+"""Prompt compilation: the quality metric and DSPy's optimizers.  Still empty; the programs to compile are ready."""

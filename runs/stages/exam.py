@@ -9,7 +9,7 @@ from typing import Any
 import dspy
 from rich.console import Console
 
-from corpus.errors import RunError
+from corpus.errors import RunError, TrainingError
 from corpus.records import ApplicationItem, UnderstandingItem
 from eval.config import Mode
 from eval.emobench import EmoBenchUnavailable, load_emobench
@@ -33,6 +33,7 @@ def exam(run: Run, console: Console) -> dict[str, Any]:
     Raises:
         RunError: `train` is not done, or there is nothing to examine on.
         DataError: the EmoBench folder is malformed.
+        TrainingError: a student cannot be loaded, or fails while it answers (out of memory, for one).
     """
     run.require("train")
     # A student that never stops is cut at every answer; it is counted as unanswered, not warned about 800 times.
@@ -106,8 +107,14 @@ def _examine(
 
 
 def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem) -> Mark:
-    with dspy.context(trace=[], disable_history=True):
-        answer = examine(item=item)
+    try:
+        with dspy.context(trace=[], disable_history=True):
+            answer = examine(item=item)
+    except dspy.LMError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise TrainingError(
+            f"the student cannot answer {item.qid}: {reason}; lower exam.batch_size and run again"
+        ) from error
     keys = keys_of(item)
     return Mark(
         id=item.qid,
