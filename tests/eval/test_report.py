@@ -106,8 +106,8 @@ def test_the_page_asks_nothing_of_the_network(page: str) -> None:
 
 def test_the_table_shows_shares_interval_and_verdict(page: str, report: Report) -> None:
     assert "held-out" in page
-    assert f'<span class="verdict">{report.comparisons[0].verdict}</span>' in page
-    assert "+100.0 (+100.0 to +100.0)" in page
+    assert f"<strong>{report.comparisons[0].verdict}</strong>" in page
+    assert "+100.0 points (95% +100.0 to +100.0;" in page
     assert ">1,234<" in page
     assert "12,345 parameters" in page
 
