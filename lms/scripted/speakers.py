@@ -53,7 +53,9 @@ def speak_as_client(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
     """Greet or answer, then tell the moment in the client's own voice, then doubt it a little."""
     lines, rng = phrases()["client"], rng_for("client", prompt.seed)
     opening = "recent_turns" not in prompt.inputs
-    said = [rng.choice(lines["greet" if opening else "answer"])]
+    heard = prompt.inputs.get("recent_turns", "")
+    stock = lines["greet" if opening else "answer"]
+    said = [rng.choice([line for line in stock if line not in heard] or stock)]
     moments = read_moments(prompt.inputs["moment"])
     if not moments:
         return {"message": " ".join([*said, *rng.sample(lines["close"], 2)])}
@@ -83,7 +85,10 @@ def respond_as_therapist(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
 
 
 def _quote(message: str, where: float) -> str:
-    sentences = [s for s in re.split(r"(?<=[.!?])\s+", message) if '"' not in s and len(s.split()) >= 4]
+    stock = {line for lines in phrases()["client"].values() for line in lines}
+    sentences = [
+        s for s in re.split(r"(?<=[.!?])\s+", message) if '"' not in s and len(s.split()) >= 4 and s not in stock
+    ]
     sentence = sentences[int(where * len(sentences))] if sentences else message
     words = sentence.split()
     return sentence if len(words) <= MAX_QUOTE_WORDS else " ".join(words[:MAX_QUOTE_WORDS]).rstrip(",;:") + " …"
