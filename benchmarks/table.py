@@ -34,6 +34,7 @@ def publish(name: str, rows: list[Row], cores: int) -> bool:
         table.add_row(row.name, f"{row.value:g}", row.unit, row.target, "yes" if row.ok else "NO")
     Console(width=140).print(table)
     results = ROOT / "benchmarks" / "results" / f"{name}.json"
+    results.parent.mkdir(exist_ok=True)
     results.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
     _show_in_docs(name, rows, cores)
     return all(row.ok for row in rows)

@@ -26,9 +26,15 @@ TINY: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="session")
+def tiny() -> str:
+    """The tiny recipe as text."""
+    return yaml.safe_dump(TINY)
+
+
 @pytest.fixture
-def tiny_recipe(tmp_path: Path) -> Path:
+def tiny_recipe(tiny: str, tmp_path: Path) -> Path:
     """The tiny recipe as a file."""
     path = tmp_path / "tiny.yaml"
-    path.write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    path.write_text(tiny, encoding="utf-8")
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 from pathlib import Path
 
@@ -30,8 +31,6 @@ def test_rows_come_back_in_order_and_the_latest_counts(tmp_path: Path) -> None:
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS, data=st.data())
 def test_cut_anywhere_only_the_torn_last_row_is_lost(rows: list[dict[str, str]], data: st.DataObject) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "j.jsonl"
         with Journal(path) as journal:

@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from corpus.errors import RunError, TeacherError
 from runs.folder import STAGES, read_run
@@ -25,14 +27,10 @@ def emoreason(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, emobench_dir: Path) -> Path:
+def finished(tiny: str, tmp_path_factory: pytest.TempPathFactory, emobench_dir: Path) -> Path:
     """A finished tiny run that was examined on EmoBench too."""
-    import yaml
-
-    from tests.runs.conftest import TINY  # type: ignore[import-not-found]
-
     folder = tmp_path_factory.mktemp("tiny")
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    (folder / "tiny.yaml").write_text(tiny, encoding="utf-8")
     done = emoreason("run", folder / "tiny.yaml", "--out", folder / "out", "--emobench", emobench_dir)
     assert done.returncode == 0, done.stderr
     assert "report.html" in done.stdout
@@ -121,10 +119,6 @@ def test_a_killed_training_goes_on_from_its_checkpoint(finished: Path, tmp_path:
 
 
 def test_a_dead_teacher_stops_the_stage_with_its_address(tiny_recipe: Path, tmp_path: Path) -> None:
-    from io import StringIO
-
-    from rich.console import Console
-
     recipe = load_recipe(
         tiny_recipe,
         ["lms.teacher={model: ollama_chat/none, base_url: 'http://127.0.0.1:9', retries: 0}", "generate.concurrency=1"],
@@ -134,10 +128,6 @@ def test_a_dead_teacher_stops_the_stage_with_its_address(tiny_recipe: Path, tmp_
 
 
 def test_too_few_items_fail_the_stage_and_name_the_floor(tiny_recipe: Path, tmp_path: Path) -> None:
-    from io import StringIO
-
-    from rich.console import Console
-
     recipe = load_recipe(tiny_recipe, ["plan.sessions=3", "curate.min_kept=500"])
     with pytest.raises(RunError, match=r"curate.min_kept asks for 500"):
         run_stages(recipe, tmp_path / "out", Console(file=StringIO()), ("generate", "curate"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextvars import ContextVar
 
 import pytest
@@ -39,9 +40,9 @@ def test_no_more_units_run_at_once_than_asked_for() -> None:
 
 
 def test_units_are_drawn_as_they_are_needed() -> None:
-    drawn = []
+    drawn: list[int] = []
 
-    def source():  # type: ignore[no-untyped-def]
+    def source() -> Iterator[int]:
         for n in range(1000):
             drawn.append(n)
             yield n
