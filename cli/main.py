@@ -64,7 +64,11 @@ def _run(
     if emobench is not None:
         settings.append(f"exam.emobench={emobench}")
     loaded = load_recipe(recipe, settings)
-    run_stages(loaded, out or Path("out") / loaded.name, Console(), stages)
+    try:
+        run_stages(loaded, out or Path("out") / loaded.name, Console(), stages)
+    except KeyboardInterrupt:
+        typer.echo("stopped; nothing finished is lost: the same command goes on from here", err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command()
@@ -167,6 +171,3 @@ def main() -> None:
     except EmoReasonError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("stopped; nothing finished is lost: the same command goes on from here", err=True)
-        sys.exit(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -31,8 +32,13 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+# A shell that starts tests in the background ignores SIGINT, and children inherit that.
+HEED_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+
+
 def start(stage: str, recipe: Path, out: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "cli", stage, str(recipe), "--out", str(out)]
+    code = f"{HEED_INTERRUPTS}; from cli.main import main; main()"
+    command = [sys.executable, "-c", code, stage, str(recipe), "--out", str(out)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
@@ -52,6 +58,17 @@ def uninterrupted(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     finish("generate", recipe, out)
     finish("curate", recipe, out)
     return out
+
+
+def test_an_interrupt_says_that_nothing_is_lost(recipe: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    process = start("generate", recipe, out)
+    while not size(out) and process.poll() is None:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert errors.decode() == "stopped; nothing finished is lost: the same command goes on from here\n"
 
 
 @pytest.mark.parametrize("run", range(RUNS))
