@@ -7,7 +7,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from corpus.records import ApplicationItem, Session, UnderstandingItem
-from eval.exam import keys_of
 from runs.folder import Run
 from runs.reading import find_record
 from runs.stages.curate import read_items
@@ -66,14 +65,10 @@ def _show_item(item: UnderstandingItem | ApplicationItem, console: Console) -> N
         item.finegrained_category if isinstance(item, UnderstandingItem) else f"{item.category}, {item.question_type}"
     )
     console.print(f"[bold]{item.qid}[/] {item.task}, {escape(kind)}\n\n{escape(item.scenario)}\n", highlight=False)
-    groups = (
-        [("emotion", item.emotion_choices), ("cause", item.cause_choices)]
-        if isinstance(item, UnderstandingItem)
-        else [("option", item.choices)]
-    )
-    for (name, choices), key in zip(groups, keys_of(item), strict=True):
+    names = ("emotion", "cause") if isinstance(item, UnderstandingItem) else ("option",)
+    for name, (choices, label) in zip(names, item.questions, strict=True):
         console.print(f"{name} ({escape(item.subject)})", style="bold", highlight=False)
         for number, choice in enumerate(choices):
-            mark = "[green]✓[/]" if number == key else " "
+            mark = "[green]✓[/]" if choice == label else " "
             console.print(f" {mark} {LETTERS[number]}) {escape(choice)}", highlight=False)
     console.print("\n" + escape(item.explanation), style="dim", highlight=False)

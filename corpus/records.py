@@ -128,10 +128,6 @@ class Session(Record):
     turns: tuple[Turn, ...]
     looks: tuple[Look, ...]
 
-    def transcript(self) -> str:
-        """The dialogue, one ``SPEAKER: text`` line per turn."""
-        return render_turns(self.turns)
-
 
 class _Draft(Record):
     id: str
@@ -192,6 +188,11 @@ class UnderstandingItem(_Item):
     cause_choices: tuple[str, ...]
     cause_label: str
 
+    @property
+    def questions(self) -> tuple[tuple[tuple[str, ...], str], ...]:
+        """(choices, label) of each question: the emotion, then the cause."""
+        return (self.emotion_choices, self.emotion_label), (self.cause_choices, self.cause_label)
+
 
 class ApplicationItem(_Item):
     """An EmoBench EA row (the key ``question type`` has a space there) with our additions."""
@@ -201,6 +202,11 @@ class ApplicationItem(_Item):
     question_type: Literal["Action", "Response"] = Field(alias="question type")
     choices: tuple[str, ...]
     label: str
+
+    @property
+    def questions(self) -> tuple[tuple[tuple[str, ...], str], ...]:
+        """(choices, label) of the one question."""
+        return ((self.choices, self.label),)
 
 
 Item = Annotated[UnderstandingItem | ApplicationItem, Field(discriminator="task")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from math import prod
 from statistics import mean
 
 from corpus.records import ApplicationItem, UnderstandingItem
@@ -12,13 +13,7 @@ from eval.exam import keys_of
 
 def chance_level(items: Sequence[UnderstandingItem | ApplicationItem]) -> float:
     """Return the expected share right of uniform guessing (EU: emotion and cause both)."""
-    shares = []
-    for item in items:
-        if isinstance(item, UnderstandingItem):
-            shares.append(1 / (len(item.emotion_choices) * len(item.cause_choices)))
-        else:
-            shares.append(1 / len(item.choices))
-    return mean(shares)
+    return mean(prod(1 / len(choices) for choices, _ in item.questions) for item in items)
 
 
 def best_constant(items: Sequence[UnderstandingItem | ApplicationItem]) -> float:

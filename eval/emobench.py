@@ -78,11 +78,6 @@ def _read(row: dict[str, Any], task: str, where: str) -> UnderstandingItem | App
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(f"{where}: {'.'.join(map(str, first['loc'][1:]))}: {first['msg']}") from error
-    pairs = (
-        [(item.emotion_label, item.emotion_choices), (item.cause_label, item.cause_choices)]
-        if isinstance(item, UnderstandingItem)
-        else [(item.label, item.choices)]
-    )
-    if any(label not in choices for label, choices in pairs):
+    if any(label not in choices for choices, label in item.questions):
         raise DataError(f"{where}: the label is not among the choices")
     return item

@@ -77,9 +77,7 @@ class Exam(dspy.Module):
 
 def keys_of(item: UnderstandingItem | ApplicationItem) -> list[int]:
     """Return the indices of the right options, one per question."""
-    if isinstance(item, UnderstandingItem):
-        return [item.emotion_choices.index(item.emotion_label), item.cause_choices.index(item.cause_label)]
-    return [item.choices.index(item.label)]
+    return [choices.index(label) for choices, label in item.questions]
 
 
 def _best(scores: list[float]) -> int:

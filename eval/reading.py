@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 from signatures.exam import LETTERS
 
-LENIENT_VERSION = 1
 _OBJECT = re.compile(r"\{[^{}]*\}", re.DOTALL)
 _LEADING = re.compile(r"^[\s(\[\"']*([A-Za-z])(?:[)\].:,\"']|\s*$)", re.MULTILINE)
 _LIST = re.compile(

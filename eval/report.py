@@ -12,7 +12,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict
 
 from corpus.records import ApplicationItem, Session, UnderstandingItem
-from eval.exam import keys_of
 from eval.plots import draw_loss
 from eval.scores import Comparison, ScoreRow
 from signatures.exam import LETTERS
@@ -98,13 +97,10 @@ def _group(scores: list[ScoreRow], comparisons: list[Comparison]) -> list[_Group
 
 def _questions(item: UnderstandingItem | ApplicationItem) -> list[tuple[str, list[tuple[str, str, bool]]]]:
     if isinstance(item, UnderstandingItem):
-        asked = [
-            (f"What does {item.subject} feel in the end?", item.emotion_choices),
-            ("Why?", item.cause_choices),
-        ]
+        asked = [f"What does {item.subject} feel in the end?", "Why?"]
     else:
-        asked = [(f"Most helpful {item.question_type.lower()} for {item.subject}?", item.choices)]
+        asked = [f"Most helpful {item.question_type.lower()} for {item.subject}?"]
     return [
-        (question, [(LETTERS[n], choice, n == key) for n, choice in enumerate(choices)])
-        for (question, choices), key in zip(asked, keys_of(item), strict=True)
+        (question, [(LETTERS[n], choice, choice == label) for n, choice in enumerate(choices)])
+        for question, (choices, label) in zip(asked, item.questions, strict=True)
     ]

@@ -14,6 +14,7 @@ from corpus.records import (
 )
 from corpus.seeds import derive_seed
 from corpus.taxonomy import load_taxonomy, split_label
+from corpus.text import one_line
 from programs.asking import Asker, AskFailed, Check
 from signatures.items import WriteApplicationItem, WriteUnderstandingItem
 
@@ -53,7 +54,7 @@ class ItemConverter(dspy.Module):
         )  # fmt: skip
         return UnderstandingDraft(
             id=moment.id, session=session.id, coarse_category=moment.category, finegrained_category=moment.sub_category,
-            scenario=" ".join(answer.scenario.split()), subject=answer.subject.strip(),
+            scenario=one_line(answer.scenario), subject=answer.subject.strip(),
             people=(moment.subject, moment.other),
             emotion=answer.emotion, wrong_emotions=tuple(answer.wrong_emotions),
             cause=answer.cause, wrong_causes=tuple(answer.wrong_causes),
@@ -68,7 +69,7 @@ class ItemConverter(dspy.Module):
         assert moment.question_type
         return ApplicationDraft(
             id=moment.id, session=session.id, category=moment.category, question_type=moment.question_type,
-            scenario=" ".join(answer.scenario.split()), subject=answer.subject.strip(),
+            scenario=one_line(answer.scenario), subject=answer.subject.strip(),
             people=(moment.subject, moment.other),
             best=answer.best, wrong=tuple(answer.wrong),
             misreadings=tuple(answer.misreadings), explanation=answer.explanation.strip(),

@@ -11,6 +11,7 @@ from typing import cast
 import dspy
 
 from corpus.records import Look, Moment, Person, Plan, Session, Turn, render_turns
+from corpus.text import one_line
 from programs.asking import Asker, Check
 from signatures.session import (
     ContinueAsClient,
@@ -76,27 +77,24 @@ class TherapySession(dspy.Module):
         return dspy.Prediction(session=session, calls=ask.calls, retries=ask.retries)
 
     def _client_turn(self, ask: Asker, plan: Plan, background: str, turns: list[Turn], moment: Moment | None) -> Turn:
-        said = {turn.text for turn in turns}
-        client, brief = _introduce(plan.client), moment.brief() if moment else "none"
-        if not turns:
-            answer = ask(
-                "client", self.open_as_client, check=_check_message(said),
-                client=client, background=background, manner=plan.manner, moment=brief,
-            )  # fmt: skip
-        else:
-            answer = ask(
-                "client", self.continue_as_client, check=_check_message(said),
-                client=client, background=background, manner=plan.manner, moment=brief,
-                recent_turns=render_turns(turns[-RECENT_TURNS:]),
-            )  # fmt: skip
-        return Turn(speaker="CLIENT", text=_one_line(answer.message), moment=moment.id if moment else "")
+        inputs = {
+            "client": _introduce(plan.client),
+            "background": background,
+            "manner": plan.manner,
+            "moment": moment.brief() if moment else "none",
+        }
+        predictor = self.continue_as_client if turns else self.open_as_client
+        if turns:
+            inputs["recent_turns"] = render_turns(turns[-RECENT_TURNS:])
+        answer = ask("client", predictor, check=_check_message({turn.text for turn in turns}), **inputs)
+        return Turn(speaker="CLIENT", text=one_line(answer.message), moment=moment.id if moment else "")
 
     def _therapist_turn(self, ask: Asker, turns: list[Turn], number: int) -> Turn:
         answer = ask(
             "therapist", self.respond_as_therapist, check=_check_message({turn.text for turn in turns}),
             phase=phase_of(number), recent_turns=render_turns(turns[-RECENT_TURNS:]),
         )  # fmt: skip
-        return Turn(speaker="THERAPIST", text=_one_line(answer.message))
+        return Turn(speaker="THERAPIST", text=one_line(answer.message))
 
     def _look(self, ask: Asker, plan: Plan, turns: list[Turn], number: int) -> Look:
         answer = ask(
@@ -125,7 +123,7 @@ def _check_background(answer: dspy.Prediction) -> str:
 
 def _check_message(said: set[str]) -> Check:
     def check(answer: dspy.Prediction) -> str:
-        message = _one_line(answer.message)
+        message = one_line(answer.message)
         if not message:
             return "empty message: say something"
         if message in said:
@@ -133,7 +131,3 @@ def _check_message(said: set[str]) -> Check:
         return ""
 
     return check
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

@@ -17,7 +17,7 @@ Stage = Callable[[Run, Console], dict[str, Any]]
 
 
 def run_stages(recipe: Recipe, path: Path, console: Console, stages: Sequence[str] = STAGES) -> None:
-    """Run the named stages of a recipe in a run folder and print the summary when the exam is among them.
+    """Run the named stages of a recipe in a run folder and print the summary once there is a report.
 
     Raises:
         EmoReasonError: see corpus.errors; what was finished before is kept.

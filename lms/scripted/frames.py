@@ -32,7 +32,6 @@ Setting = Literal[
 # {S}: the person it is about, as a subject.  {Sobj}: the same as an object.  {O}: the other named person.
 SUBJECT_SLOTS = {"S", "Sobj", "S's", "he", "He", "him", "his", "His", "himself", "was"}
 OTHER_SLOTS = {"O", "o_he", "o_He", "o_him", "o_his", "o_His"}
-FORMS_SETUP, FORMS_TURN = 4, 3
 
 
 class _Strict(BaseModel):

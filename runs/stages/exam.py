@@ -11,6 +11,7 @@ from rich.console import Console
 
 from corpus.errors import RunError, TrainingError
 from corpus.records import ApplicationItem, UnderstandingItem
+from corpus.text import reason_of
 from eval.config import Mode
 from eval.emobench import EmoBenchUnavailable, load_emobench
 from eval.exam import Exam, keys_of
@@ -111,9 +112,8 @@ def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem) -> Mark:
         with dspy.context(trace=[], disable_history=True):
             answer = examine(item=item)
     except dspy.LMError as error:
-        reason = " ".join(str(error).split())[:300]
         raise TrainingError(
-            f"the student cannot answer {item.qid}: {reason}; lower exam.batch_size and run again"
+            f"the student cannot answer {item.qid}: {reason_of(error)}; lower exam.batch_size and run again"
         ) from error
     keys = keys_of(item)
     return Mark(

@@ -15,6 +15,7 @@ from rich.console import Console
 from corpus.errors import RunError, TeacherError
 from corpus.plans import make_plans
 from corpus.records import Draft, Plan, Session
+from corpus.text import reason_of
 from lms.build import build_lm
 from programs.asking import AskFailed
 from programs.converter import ItemConverter
@@ -39,11 +40,9 @@ _DRAFT: TypeAdapter[Draft] = TypeAdapter(Draft)
 class Outcome:
     """What became of one planned session."""
 
-    id: str
+    calls: int = 0
     reason: str = ""
     unreached: bool = False
-    drafts: int = 0
-    calls: int = 0
 
 
 def generate(run: Run, console: Console) -> dict[str, Any]:
@@ -54,7 +53,6 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
         RunError: not one session could be finished.
     """
     plans = list(make_plans(run.recipe.plan, run.recipe.seed))
-    outcomes: list[Outcome] = []
     with (
         Journal(run.journal_path("sessions")) as sessions,
         Journal(run.journal_path("drafts")) as drafts,
@@ -64,13 +62,13 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
         todo = [plan for plan in plans if plan.id not in worker.converted]
         if len(todo) < len(plans):
             console.print(f"generate: {len(plans) - len(todo)} of {len(plans)} sessions are done, going on")
-        unreached = 0
+        calls = failed = unreached = 0
         with show_progress(console, "generate") as update:
             results = run_units(todo, worker.run, run.recipe.generate.concurrency)
             for count, outcome in enumerate(results, len(plans) - len(todo) + 1):
-                outcomes.append(outcome)
-                failed = sum(bool(o.reason) for o in outcomes)
-                update(count, len(plans), f"{sum(o.calls for o in outcomes)} calls, {failed} failed")
+                calls += outcome.calls
+                failed += bool(outcome.reason)
+                update(count, len(plans), f"{calls} calls, {failed} failed")
                 unreached = unreached + 1 if outcome.unreached else 0
                 if unreached >= MAX_UNREACHED:
                     raise TeacherError(
@@ -120,8 +118,8 @@ class _Worker:
 
     def __init__(self, run: Run, sessions: Journal, drafts: Journal, stack: ExitStack):
         self.sessions, self.drafts = sessions, drafts
-        self.held = {id_: row for id_, row in sessions.latest().items() if row["ok"]}
         self.converted = set(drafts.latest())
+        self.held = {i: row for i, row in sessions.latest().items() if row["ok"] and i not in self.converted}
         self.roles = {role: build_lm(spec) for role, spec in run.recipe.lms.items()}
         self.names = {role: spec.identity for role, spec in run.recipe.lms.items()}
         stack.enter_context(dspy.context(lm=self.roles["teacher"], roles=self.roles, adapter=dspy.ChatAdapter()))
@@ -141,9 +139,9 @@ class _Worker:
                     )  # fmt: skip
                 written = self.convert(session=session)
             except FATAL as error:
-                raise TeacherError(f"teacher {self.names['teacher']}: {_one_line(error)}") from error
+                raise TeacherError(f"teacher {self.names['teacher']}: {reason_of(error)}") from error
             except dspy.LMError as error:
-                return self._fail(plan, f"teacher {self.names['teacher']}: {_one_line(error)}", unreached=True)
+                return self._fail(plan, f"teacher {self.names['teacher']}: {reason_of(error)}", unreached=True)
             except AskFailed as error:
                 return self._fail(plan, error.reason)
         teacher = self.names.get("converter", self.names["teacher"])
@@ -151,13 +149,9 @@ class _Worker:
             {"id": plan.id, "calls": written.calls, "retries": written.retries, "failures": written.failures,
              "drafts": [d.model_copy(update={"teacher": teacher}).model_dump(mode="json") for d in written.drafts]}
         )  # fmt: skip
-        return Outcome(plan.id, drafts=len(written.drafts), calls=calls + written.calls)
+        return Outcome(calls + written.calls)
 
     def _fail(self, plan: Plan, reason: str, unreached: bool = False) -> Outcome:
         if plan.id not in self.held:
             self.sessions.append({"id": plan.id, "ok": False, "reason": reason, "calls": 0, "retries": 0})
-        return Outcome(plan.id, reason, unreached)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+        return Outcome(reason=reason, unreached=unreached)

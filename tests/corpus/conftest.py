@@ -30,15 +30,9 @@ def make_eu(prose: Callable[[object, int], str]) -> MakeEU:
     """``make_eu(id, **changes)``: an EU draft that passes every check."""
 
     def make(key: str = "s1-00000-m0", **changes: Any) -> UnderstandingDraft:
-        scenario = prose(key, 40)
         return UnderstandingDraft.model_validate(
             {
-                "id": key,
-                "session": key.rpartition("-")[0],
-                "scenario": f"Amina {scenario}",
-                "subject": "Amina",
-                "misreadings": ("one", "two", "three"),
-                "explanation": scenario[:70],
+                **_told(key, prose(key, 40)),
                 "coarse_category": "complex_emotions",
                 "finegrained_category": "unexpected_outcome",
                 "emotion": "Relief & Guilt",
@@ -57,15 +51,9 @@ def make_ea(prose: Callable[[object, int], str]) -> MakeEA:
     """``make_ea(id, **changes)``: an EA draft that passes every check."""
 
     def make(key: str = "s1-00000-m1", **changes: Any) -> ApplicationDraft:
-        scenario = prose(key, 25)
         return ApplicationDraft.model_validate(
             {
-                "id": key,
-                "session": key.rpartition("-")[0],
-                "scenario": f"Amina {scenario}",
-                "subject": "Amina",
-                "misreadings": ("one", "two", "three"),
-                "explanation": scenario[:70],
+                **_told(key, prose(key, 25)),
                 "category": "Social-Self",
                 "question_type": "Action",
                 "best": prose(f"{key} best", 8),
@@ -75,3 +63,15 @@ def make_ea(prose: Callable[[object, int], str]) -> MakeEA:
         )
 
     return make
+
+
+def _told(key: str, scenario: str) -> dict[str, Any]:
+    """The fields that EU and EA drafts share."""
+    return {
+        "id": key,
+        "session": key.rpartition("-")[0],
+        "scenario": f"Amina {scenario}",
+        "subject": "Amina",
+        "misreadings": ("one", "two", "three"),
+        "explanation": scenario[:70],
+    }

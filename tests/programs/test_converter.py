@@ -7,7 +7,7 @@ from typing import Any
 import dspy
 import pytest
 
-from corpus.records import ApplicationDraft, Plan, Session, UnderstandingDraft
+from corpus.records import ApplicationDraft, Plan, Session, UnderstandingDraft, render_turns
 from programs.converter import ItemConverter
 from programs.session import TherapySession
 
@@ -51,7 +51,7 @@ def test_a_moment_that_was_not_told_is_a_named_failure_and_no_draft(session: Ses
 def test_the_converter_sees_the_telling_with_answer_and_reply(played: Played, session: Session) -> None:
     lm = played(lambda prompt, values: values)
     convert(session, lm)
-    lines = session.transcript().splitlines()
+    lines = render_turns(session.turns).splitlines()
     starts = [number for number, turn in enumerate(session.turns) if turn.moment]
     excerpts = [prompt.inputs["excerpt"].splitlines() for prompt in lm.engine.prompts]
     assert excerpts == [lines[start : start + 3] for start in starts]

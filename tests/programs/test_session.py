@@ -7,7 +7,7 @@ from typing import Any
 import dspy
 import pytest
 
-from corpus.records import Plan, Session
+from corpus.records import Plan, Session, render_turns
 from programs.asking import AskFailed
 from programs.session import TherapySession, phase_of
 
@@ -85,7 +85,7 @@ def test_each_moment_is_brought_up_once_in_order_and_then_none(played: Played, p
 def test_client_and_therapist_see_no_more_than_the_last_two_exchanges(played: Played, plans: list[Plan]) -> None:
     client, therapist = played(lambda prompt, values: values), played(lambda prompt, values: values)
     session = hold(plans[0], client=client, therapist=therapist).session
-    lines = session.transcript().splitlines()
+    lines = render_turns(session.turns).splitlines()
     for number, prompt in enumerate(therapist.engine.prompts):
         end = 2 * number + 1
         assert prompt.inputs["recent_turns"].splitlines() == lines[max(0, end - 4) : end]
