@@ -8,7 +8,7 @@ RECIPE ?= recipes/quickstart.yaml
 # EmoBench is examined too when its files are at hand: make run EMOBENCH=DIR (holding EA.jsonl and EU.jsonl)
 EMOBENCH ?= $(wildcard ../shared/emobench/data)
 
-.PHONY: run test check lint install format clean bench-skeleton
+.PHONY: run test check lint install format clean bench-skeleton bench-generation
 
 install: .venv/.installed
 
@@ -40,6 +40,9 @@ format: install
 
 bench-skeleton: install
 	$(BIN)/python -m benchmarks.skeleton
+
+bench-generation: install
+	$(BIN)/python -m benchmarks.generation
 
 clean:
 	rm -rf .venv out

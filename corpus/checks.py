@@ -16,6 +16,7 @@ from corpus.taxonomy import find_emotion_words, load_taxonomy, split_label
 Check = Callable[[UnderstandingDraft | ApplicationDraft, CurateConfig], str]
 TWIN_SIMILARITY = 82.0  # token-sort similarity from which two choices say the same
 MIN_SUPPORT = 4  # words of four letters or more that explanation and scenario must share
+_NARRATORS = {"I": "I|me|my|My|myself", "You": "[Yy]ou|[Yy]our|yourself"}
 _WORD = re.compile(r"[^\W\d_]{4,}")
 
 
@@ -46,8 +47,9 @@ def check_length(draft: UnderstandingDraft | ApplicationDraft, config: CurateCon
 
 
 def check_subject(draft: UnderstandingDraft | ApplicationDraft, config: CurateConfig) -> str:
-    """The person asked about occurs in the scenario."""
-    named = draft.subject and re.search(rf"(?<!\w){re.escape(draft.subject)}(?!\w)", draft.scenario)
+    """The person asked about occurs in the scenario; a narrator and the one addressed also as me, my, your."""
+    words = _NARRATORS.get(draft.subject, re.escape(draft.subject))
+    named = draft.subject and re.search(rf"(?<!\w)(?:{words})(?!\w)", draft.scenario)
     return "" if named else "subject not in the scenario"
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from corpus.records import Method
 
 
 class PlanConfig(BaseModel):
@@ -12,14 +14,34 @@ class PlanConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     sessions: int = Field(default=200, ge=1, description="number of therapy sessions to generate")
-    moments: tuple[int, int] = Field(default=(6, 8), description="fewest and most moments (and so items) per session")
+    method: Method | dict[Method, float] = Field(
+        default="mads", description="mads, concise, or the share of each, e.g. {mads: 0.7, concise: 0.3}"
+    )
+    moments: tuple[int, int] = Field(
+        default=(6, 8), description="fewest and most moments (and so items) of a mads session"
+    )
     personas: Path | None = Field(default=None, description='JSONL of {"persona": …}; default: the packaged personas')
     themes: Path | None = Field(default=None, description="JSONL of themes; default: the packaged themes")
     persona_uses: int = Field(default=3, ge=1, description="how often one persona may be used before all are used")
+    sensitive_themes: bool = Field(default=True, description="allow themes that touch self-harm or abuse (with care)")
     weights: dict[str, float] = Field(
         default_factory=dict,
-        description="relative weight, in quarters, of an EU sub-category or an EA category (default 1 each)",
+        description="relative weight, in quarters, of an EU category or sub-category or EA category (default 1)",
     )
+
+    @field_validator("method")
+    @classmethod
+    def _shares_are_positive(cls, method: Method | dict[Method, float]) -> Method | dict[Method, float]:
+        if isinstance(method, dict) and (not method or min(method.values()) < 0 or sum(method.values()) <= 0):
+            raise ValueError("shares are numbers from 0 up, and one of them is above 0")
+        return method
+
+    @field_validator("moments")
+    @classmethod
+    def _fewest_first(cls, moments: tuple[int, int]) -> tuple[int, int]:
+        if not 1 <= moments[0] <= moments[1] <= 12:
+            raise ValueError("write [fewest, most], from 1 to 12, the fewest first")
+        return moments
 
 
 class CurateConfig(BaseModel):

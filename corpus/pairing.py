@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from dataclasses import dataclass
 from importlib.resources import files
+from math import ceil
 from pathlib import Path
 
 from corpus.errors import RecipeError
@@ -10,11 +14,13 @@ from corpus.jsonl import iter_records
 from corpus.records import Persona, Theme
 from corpus.seeds import rng_for
 
-KEYWORD_WEIGHT = 3.0
+SPARE = 1.5  # personas at hand per planned session, for sessions that replace what failed
+KEYWORD_WEIGHT = 3.0  # a theme is so many times likelier per keyword that it shares with the persona, up to two
+_NOT_EMPLOYED = re.compile(r"\b(retired|unemployed|homemaker|pensioner)\b", re.IGNORECASE)
 
 
 def sample_personas(path: Path | None, sessions: int, uses: int, seed: int) -> list[Persona]:
-    """Return one persona per session, each new persona before any is used again.
+    """Return one persona per session and some to spare, each new persona before any is used again.
 
     The file is read once as a stream; memory holds at most ``sessions`` personas (reservoir sampling,
     Vitter 1985, algorithm R), so a file of any size will do.
@@ -37,10 +43,10 @@ def sample_personas(path: Path | None, sessions: int, uses: int, seed: int) -> l
             f"(plan.persona_uses); lower plan.sessions to {seen * uses} or raise plan.persona_uses"
         )
     chosen: list[Persona] = []
-    while len(chosen) < sessions:
+    for _ in range(min(uses, ceil(SPARE * sessions / len(pool)))):
         rng.shuffle(pool)
         chosen += pool
-    return chosen[:sessions]
+    return chosen
 
 
 def load_themes(path: Path | None) -> list[Theme]:
@@ -48,23 +54,66 @@ def load_themes(path: Path | None) -> list[Theme]:
     return list(iter_records(path or files("corpus").joinpath("data/themes.jsonl"), Theme))
 
 
-def why_unfit(persona: Persona, theme: Theme) -> str:
-    """Say why a theme does not fit a persona, or return an empty string when it does."""
+@dataclass(frozen=True)
+class Fit:
+    """Whether a theme suits a persona, how well, and why."""
+
+    reasons: tuple[str, ...]
+    weight: float
+
+    @property
+    def possible(self) -> bool:
+        """False when the pair would not be believed."""
+        return self.weight > 0
+
+
+def judge_fit(persona: Persona, theme: Theme) -> Fit:
+    """Weigh age, occupation, and shared keywords; the reasons are recorded in the plan."""
     low, high = theme.age_relevance
     if persona.age is not None and not low <= persona.age <= high:
-        return f"theme {theme.theme!r} is for ages {low}-{high}, the persona is {persona.age}"
-    return ""
+        return Fit((f"age {persona.age} is outside the theme's {low}-{high}",), 0.0)
+    if theme.category == "career" and (idle := _NOT_EMPLOYED.search(persona.occupation)):
+        return Fit((f"a career theme does not suit a persona who is {idle[0].lower()}",), 0.0)
+    age = f"age {persona.age} is within" if persona.age is not None else "age not given, taken to be within"
+    reasons = [f"{age} the theme's {low}-{high}"]
+    about = f"{persona.persona} {persona.relationship}"
+    shared = [word for word in theme.keywords if _has_word(about, word)]
+    trade = [word for word in theme.keywords if _has_word(persona.occupation, word)]
+    if trade:
+        reasons.append(f"occupation {persona.occupation!r} has the theme's {', '.join(trade)}")
+    if shared := [word for word in shared if word not in trade]:
+        reasons.append(f"the persona mentions the theme's {', '.join(shared)}")
+    if not (trade or shared):
+        reasons.append("no keyword shared; nothing speaks against the pair")
+    return Fit(tuple(reasons), KEYWORD_WEIGHT ** min(2, len(trade) + len(shared)))
 
 
-def choose_theme(persona: Persona, themes: list[Theme], *key: object) -> Theme:
-    """Draw a fitting theme; one whose keywords occur in the persona is three times as likely per keyword.
+class Pairer:
+    """Draws a fitting theme for each persona in turn: no pair twice, and themes about equally often."""
 
-    Raises:
-        RecipeError: no theme fits the persona.
-    """
-    fitting = [theme for theme in themes if not why_unfit(persona, theme)]
-    if not fitting:
-        raise RecipeError(f"plan.themes: no theme fits a persona aged {persona.age}; widen an age_relevance")
-    about = f"{persona.persona} {persona.occupation} {persona.relationship}".lower()
-    weights = [KEYWORD_WEIGHT ** min(2, sum(word in about for word in theme.keywords)) for theme in fitting]
-    return rng_for(*key).choices(fitting, weights)[0]
+    def __init__(self, themes: list[Theme]):
+        self.themes = themes
+        self.uses: Counter[str] = Counter()
+        self.pairs: set[tuple[str, str]] = set()
+
+    def choose(self, persona: Persona, *key: object) -> tuple[Theme, Fit]:
+        """Draw a theme; one that shares keywords is likelier, one used before is less likely.
+
+        Raises:
+            RecipeError: no theme fits the persona.
+        """
+        fits = [(theme, fit) for theme in self.themes if (fit := judge_fit(persona, theme)).possible]
+        fresh = [(theme, fit) for theme, fit in fits if (persona.persona, theme.theme) not in self.pairs] or fits
+        if not fresh:
+            raise RecipeError(
+                f"plan.themes: no theme fits a persona aged {persona.age} ({persona.occupation}); widen age_relevance"
+            )
+        weights = [fit.weight / (1 + self.uses[theme.theme]) for theme, fit in fresh]
+        theme, fit = rng_for(*key).choices(fresh, weights)[0]
+        self.uses[theme.theme] += 1
+        self.pairs.add((persona.persona, theme.theme))
+        return theme, fit
+
+
+def _has_word(text: str, word: str) -> bool:
+    return re.search(rf"\b{re.escape(word)}s?\b", text, re.IGNORECASE) is not None

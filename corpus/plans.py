@@ -1,127 +1,140 @@
 """Plans: who comes, with what theme, and which labelled moments the session must bring out.
 
-The cells (11 EU sub-categories, 8 EA category × question type) are dealt from shuffled decks, so that counts are
-balanced by construction and any plan can be made from (seed, index) alone.
+The first round plans `plan.sessions` sessions; when some of them fail, further rounds plan what the short categories
+still lack (corpus/quotas.py).  Everything follows from the recipe's seed and the order of the plans.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
-from typing import Any, Literal, cast
+from typing import cast
 
-import yaml
-
+from corpus.attributes import arc_of, draw_attributes
 from corpus.config import PlanConfig
-from corpus.errors import RecipeError
+from corpus.decks import Cell, Dealer, Deck, cell_named
 from corpus.names import names_by_region
-from corpus.pairing import choose_theme, load_themes, sample_personas
-from corpus.records import Moment, Person, Persona, Plan, Pronouns
+from corpus.pairing import Pairer, load_themes, sample_personas
+from corpus.records import Method, Moment, Narration, Person, Persona, Plan, Pronouns
 from corpus.seeds import derive_seed, rng_for
 from corpus.taxonomy import load_taxonomy, split_label
 
 SELF_SHARE = 0.5  # of the moments are about the client; the others about someone in the client's life
-MAX_WEIGHT = 100.0  # a deck holds four cards per unit of weight
-Cell = tuple[str, Literal["", "Action", "Response"]]  # EU: (sub-category, ""); EA: (category, question type)
 HOME_REGION_SHARE = 0.7  # of the other people have names of the client's region
+NARRATIONS: dict[Narration, float] = {"third person": 0.8, "first person": 0.14, "second person": 0.06}
+CONCISE_MOMENTS = (4, 5)  # one per round of a concise session
+MISREADINGS = 3  # one per wrong cause or option
+RISK_SHARE = 0.5  # of the sessions on a self-harm theme have the client voice it
+RISK_TURNS = (3, 5)
 
 
-@cache
-def _attributes() -> dict[str, Any]:
-    text = files("corpus").joinpath("data/attributes.yaml").read_text(encoding="utf-8")
-    return cast(dict[str, Any], yaml.safe_load(text))
-
-
-def make_plans(config: PlanConfig, seed: int) -> Iterator[Plan]:
-    """Yield the plans of a recipe in index order.
+class Planner:
+    """Plans the sessions of a recipe, one after the other.
 
     Raises:
         RecipeError: a weight names no category, or personas or themes do not suffice.
         DataError: a persona or theme file is unreadable.
     """
-    decks = _decks(config.weights)
-    themes = load_themes(config.themes)
-    low, high = config.moments
-    for index, persona in enumerate(sample_personas(config.personas, config.sessions, config.persona_uses, seed)):
-        plan_id = f"s{seed}-{index:05d}"
+
+    def __init__(self, config: PlanConfig, seed: int):
+        self.config, self.seed = config, seed
+        self.dealer = Dealer(config.weights, seed)
+        themes = [theme for theme in load_themes(config.themes) if config.sensitive_themes or not theme.care]
+        self._pairer = Pairer(themes)
+        self._personas = sample_personas(config.personas, config.sessions, config.persona_uses, seed)
+        self._methods: Deck[Method] = Deck(_method_cards(config.method), seed, "methods")
+        self._made = 0
+
+    def first_round(self) -> Iterator[Plan]:
+        """Yield the `plan.sessions` plans of the recipe."""
+        for _ in range(self.config.sessions):
+            method = self._methods.deal()
+            low, high = self.config.moments if method == "mads" else CONCISE_MOMENTS
+            count = rng_for(self.seed, "count", self._made).randint(low, high)
+            eu_count = (count + self._made % 2) // 2
+            cells = [self.dealer.deal_cell("EU") for _ in range(eu_count)]
+            cells += [self.dealer.deal_cell("EA") for _ in range(count - eu_count)]
+            yield self._plan(method, cells)
+
+    def further_round(self, lacking: dict[str, int]) -> Iterator[Plan]:
+        """Yield plans for so many more moments of each named cell, as far as the personas go."""
+        cells = [cell_named(name) for name, count in lacking.items() for _ in range(count)]
+        rng_for(self.seed, "further", self._made).shuffle(cells)
+        while cells and self._made < len(self._personas):
+            method = self._methods.deal()
+            most = self.config.moments[1] if method == "mads" else CONCISE_MOMENTS[1]
+            yield self._plan(method, cells[:most])
+            cells = cells[most:]
+
+    def _plan(self, method: Method, cells: list[Cell]) -> Plan:
+        plan_id = f"s{self.seed}-{self._made:05d}"
+        persona = self._personas[self._made]
+        self._made += 1
         rng = rng_for(plan_id)
-        people = _draw_people(persona, 2 * high + 1, plan_id)
+        theme, fit = self._pairer.choose(persona, plan_id, "theme")
+        people = _draw_people(persona, 2 * len(cells) + 1, plan_id)
         client = people.pop()
-        count = rng.randint(low, high)
-        eu_count = (count + index % 2) // 2
-        cells = _deal(decks["EU"], seed, "EU", index * ((high + 1) // 2), eu_count)
-        cells += _deal(decks["EA"], seed, "EA", index * ((high + 1) // 2), count - eu_count)
-        rng.shuffle(cells)
+        order = rng.sample(cells, len(cells))
         moments = []
-        for number, (cell, nth) in enumerate(cells):
+        for number, cell in enumerate(order):
             subject = client if rng.random() < SELF_SHARE else people.pop()
-            moments.append(_make_moment(f"{plan_id}-m{number}", seed, cell, nth, subject, people.pop()))
-        yield Plan(
+            moments.append(self._moment(f"{plan_id}-m{number}", cell, subject, people.pop()))
+        attributes = draw_attributes(persona, theme, tuple(moments), plan_id)
+        risky = method == "mads" and theme.care == "self-harm" and rng.random() < RISK_SHARE
+        return Plan(
             id=plan_id,
             seed=derive_seed(plan_id, "ask"),
+            method=method,
             persona=persona,
-            theme=choose_theme(persona, themes, plan_id, "theme"),
+            theme=theme,
+            fit=fit.reasons,
             client=client,
-            manner=_draw_manner(plan_id),
+            attributes=attributes,
+            arc=arc_of(attributes),
+            risk_turn=rng.randint(*RISK_TURNS) if risky else 0,
             moments=tuple(moments),
         )
 
-
-def _decks(weights: dict[str, float]) -> dict[str, list[Cell]]:
-    taxonomy = load_taxonomy()
-    known = [*taxonomy.sub_categories, *taxonomy.ea.categories]
-    if unknown := [name for name in weights if name not in known]:
-        raise RecipeError(f"plan.weights.{unknown[0]}: no such category; known are {', '.join(known)}")
-    if wrong := [name for name, weight in weights.items() if not 0 <= weight <= MAX_WEIGHT]:
-        raise RecipeError(f"plan.weights.{wrong[0]}: {weights[wrong[0]]} is not a weight; write 0 to {MAX_WEIGHT:g}")
-    decks: dict[str, list[Cell]] = {
-        "EU": [(sub, "") for sub in taxonomy.sub_categories for _ in range(_copies(weights.get(sub, 1.0)))],
-        "EA": [(c, q) for c, q in taxonomy.cells for _ in range(_copies(weights.get(c, 1.0)))],
-    }
-    for task, deck in decks.items():
-        if not deck:
-            raise RecipeError(f"plan.weights: every {task} category has weight 0; give one of them a positive weight")
-    return decks
-
-
-def _copies(weight: float) -> int:
-    return max(1, round(weight * 4)) if weight else 0
-
-
-def _deal(deck: list[Cell], seed: int, task: str, start: int, count: int) -> list[tuple[Cell, int]]:
-    """Cards ``start … start+count`` of an endless run of shuffled decks, each with its how-manieth of that cell."""
-    dealt = []
-    for position in range(start, start + count):
-        number, offset = divmod(position, len(deck))
-        cards = list(deck)
-        rng_for(seed, "deck", task, number).shuffle(cards)
-        cell = cards[offset]
-        dealt.append((cell, number * deck.count(cell) + cards[:offset].count(cell)))
-    return dealt
-
-
-def _deal_aim(aims: tuple[str, ...], seed: int, cell: Cell, nth: int) -> str:
-    """The ``nth`` aim of a cell, dealt like the cells, so that every label is planned about equally often."""
-    number, offset = divmod(nth, len(aims))
-    return rng_for(seed, "aims", *cell, number).sample(aims, len(aims))[offset]
-
-
-def _make_moment(moment_id: str, seed: int, cell: Cell, nth: int, subject: Person, other: Person) -> Moment:
-    taxonomy = load_taxonomy()
-    name, question_type = cell
-    if not question_type:
-        aim = _deal_aim(taxonomy.sub_categories[name].aims, seed, cell, nth)
-        reasons = [taxonomy.emotions[emotion].appraisal for emotion in split_label(aim)]
+    def _moment(self, moment_id: str, cell: Cell, subject: Person, other: Person) -> Moment:
+        taxonomy, rng = load_taxonomy(), rng_for(moment_id)
+        name, question_type = cell
+        aim, variant = self.dealer.deal_aim(cell)
+        narration = rng.choices(list(NARRATIONS), list(NARRATIONS.values()))[0]
+        if question_type:
+            return Moment(
+                id=moment_id, task="EA", category=name, question_type=question_type, aim=aim,
+                appraisal=taxonomy.ea.needs[aim].calls,
+                build=f"the one detail that makes this the right answer; {taxonomy.ea.needs[aim].others_fall_short}",
+                misreadings=_describe(rng.sample(taxonomy.ea.misreadings, MISREADINGS)),
+                narration=narration, variant=variant, subject=subject, other=other,
+            )  # fmt: skip
+        sub = taxonomy.sub_categories[name]
+        first = split_label(aim)[0]
         return Moment(
             id=moment_id, task="EU", category=taxonomy.coarse_of(name), sub_category=name, aim=aim,
-            appraisal="; and at once: ".join(reasons), subject=subject, other=other,
+            appraisal=describe_appraisal(aim), build=f"{sub.build}; {sub.knows}",
+            before=taxonomy.emotions[first].opposite if name == "emotion_transition" else "",
+            misreadings=_describe(rng.sample(sub.misreadings, MISREADINGS)),
+            narration=narration, variant=variant, subject=subject, other=other,
         )  # fmt: skip
-    aim = _deal_aim(taxonomy.ea.categories[name].calls_for[question_type], seed, cell, nth)
-    return Moment(
-        id=moment_id, task="EA", category=name, question_type=question_type, aim=aim,
-        appraisal=taxonomy.ea.needs[aim], subject=subject, other=other,
-    )  # fmt: skip
+
+
+def describe_appraisal(label: str) -> str:
+    """Say why an emotion, or each emotion of a pair, is felt, with the dimensions of the appraisal."""
+    return "; and at once: ".join(
+        f"{emotion.appraisal} (event {emotion.event}; expectation {emotion.expectation}; caused by {emotion.cause}; "
+        f"standards {emotion.standards})"
+        for emotion in (load_taxonomy().emotions[name] for name in split_label(label))
+    )
+
+
+def _describe(names: list[str]) -> tuple[str, ...]:
+    return tuple(load_taxonomy().misreadings[name] for name in names)
+
+
+def _method_cards(method: Method | dict[Method, float]) -> list[Method]:
+    shares = method if isinstance(method, dict) else {method: 1.0}
+    total = sum(shares.values())
+    return [method for method, share in shares.items() for _ in range(round(20 * share / total))]
 
 
 def _draw_people(persona: Persona, count: int, plan_id: str) -> list[Person]:
@@ -136,13 +149,3 @@ def _draw_people(persona: Persona, count: int, plan_id: str) -> list[Person]:
         name = rng.choice(names[region][pronouns])
         people.setdefault(name, Person(name=name, pronouns=pronouns))
     return list(people.values())[::-1]
-
-
-def _draw_manner(plan_id: str) -> str:
-    lists = _attributes()
-    rng = rng_for(plan_id, "manner")
-    insight = rng.choice(lists["insight"])
-    return (
-        f"stakes {rng.choice(lists['stakes'])}, insight {insight}, copes by {rng.choice(lists['coping'])}, "
-        f"speaks in a {rng.choice(lists['communication'][insight])} way"
-    )

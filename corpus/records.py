@@ -11,8 +11,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Task = Literal["EU", "EA"]
+Method = Literal["mads", "concise"]
 Pronouns = Literal["she", "he", "they"]
 Speaker = Literal["CLIENT", "THERAPIST"]
+Narration = Literal["first person", "second person", "third person"]
+Care = Literal["", "self-harm", "abuse"]
 
 
 class Record(BaseModel):
@@ -42,6 +45,38 @@ class Theme(Record):
     description: str
     keywords: tuple[str, ...] = ()
     age_relevance: tuple[int, int] = (18, 75)
+    care: Care = Field(default="", description="set when the theme touches self-harm or abuse: planned with care")
+
+
+class Attributes(Record):
+    """What the paper samples per case (arXiv 2601.01407, section B), one realistic combination."""
+
+    eu_areas: tuple[str, ...]
+    eu_target: str
+    ea_areas: tuple[str, ...]
+    ea_target: str
+    conflict_domain: str
+    relationship: str
+    problem_focus: str
+    stakes: str
+    insight: str
+    viewpoint: str
+    emotion_mix: str
+    coping: str
+    communication: str
+
+    @property
+    def manner(self) -> str:
+        """How the client comes across, in one line."""
+        return (
+            f"stakes {self.stakes}, insight {self.insight}, copes by {self.coping}, "
+            f"speaks in a {self.communication} way, torn between {self.emotion_mix.replace('+', ' and ')}"
+        )
+
+    def brief(self) -> str:
+        """All attributes as ``key: value`` lines, as a writer receives them."""
+        values = {name: value if isinstance(value, str) else ", ".join(value) for name, value in self}
+        return "\n".join(f"{name.replace('_', ' ')}: {value}" for name, value in values.items())
 
 
 class Person(Record):
@@ -54,7 +89,10 @@ class Person(Record):
 class Moment(Record):
     """One event that a session must bring out, planned before anyone writes: the label comes first.
 
-    ``aim`` is the emotion label (EU) or what the situation calls for (EA); ``appraisal`` says why.
+    ``aim`` is the emotion label (EU) or what the situation calls for (EA); ``appraisal`` says why, ``build`` what a
+    scenario of this kind must hold, and ``misreadings`` which mistakes the wrong answers are to tempt into
+    (docs/appraisal.md).  ``variant`` numbers the moments of one category and aim, so that a writer who has many
+    situations to offer can take another one each time.
     """
 
     id: str
@@ -64,41 +102,76 @@ class Moment(Record):
     question_type: Literal["", "Action", "Response"] = ""
     aim: str
     appraisal: str
+    build: str
+    before: str = ""
+    misreadings: tuple[str, ...] = ()
+    narration: Narration = "third person"
+    variant: int = 0
     subject: Person
     other: Person
 
+    @property
+    def cell(self) -> str:
+        """The quota cell: the EU sub-category, or the EA category and question type."""
+        return self.sub_category or f"{self.category} / {self.question_type}"
+
     def brief(self) -> str:
         """The moment as ``key: value`` lines, as a writer receives it."""
-        lines = [f"moment: {self.id}", f"task: {self.task}", f"category: {self.category}"]
-        if self.sub_category:
-            lines.append(f"sub-category: {self.sub_category}")
-        if self.question_type:
-            lines.append(f"question type: {self.question_type}")
-        lines.append(f"{'emotion' if self.task == 'EU' else 'calls for'}: {self.aim}")
-        lines.append(f"why: {self.appraisal}")
-        lines.append(f"about: {self.subject.name} ({self.subject.pronouns})")
-        lines.append(f"with: {self.other.name} ({self.other.pronouns})")
-        return "\n".join(lines)
+        lines = {
+            "moment": self.id,
+            "task": self.task,
+            "category": self.category,
+            "sub-category": self.sub_category,
+            "question type": self.question_type,
+            "emotion" if self.task == "EU" else "calls for": self.aim,
+            "why": self.appraisal,
+            "feeling before the turn": self.before,
+            "must hold": self.build,
+            "wrong answers tempt a reader who": "; ".join(self.misreadings),
+            "about": f"{self.subject.name} ({self.subject.pronouns})",
+            "with": f"{self.other.name} ({self.other.pronouns})",
+            "told in": self.narration,
+            "variant": str(self.variant),
+        }
+        return "\n".join(f"{name}: {value}" for name, value in lines.items() if value)
 
 
 class Plan(Record):
-    """All that is decided about a session before it is written."""
+    """All that is decided about a session before it is written.
+
+    ``fit`` gives the reasons why persona and theme belong together; ``arc`` the stages that the client's feeling goes
+    through; ``risk_turn`` the turn (from 1) in which the client voices that life is at risk, or 0.
+    """
 
     id: str
     seed: int
+    method: Method
     persona: Persona
     theme: Theme
+    fit: tuple[str, ...]
     client: Person
-    manner: str
+    attributes: Attributes
+    arc: tuple[str, ...]
+    risk_turn: int = 0
     moments: tuple[Moment, ...]
+
+    def stage(self, turn: int, turns: int) -> str:
+        """The stage of the arc in a turn (from 1) of a session that is expected to take ``turns``."""
+        return self.arc[min(len(self.arc) - 1, (turn - 1) * len(self.arc) // max(1, turns))]
 
 
 class Turn(Record):
-    """One message of a session; ``moment`` is the ID of the moment that the client brings up in it."""
+    """One message of a session.
+
+    Of a client: ``moment`` is the ID of the moment brought up in it, ``stage`` the stage of the arc.  Of a therapist:
+    ``phase`` is what this part of the session is for.
+    """
 
     speaker: Speaker
     text: str
     moment: str = ""
+    stage: str = ""
+    phase: str = ""
 
 
 class Look(Record):

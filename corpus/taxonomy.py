@@ -14,21 +14,37 @@ QuestionType = Literal["Action", "Response"]
 
 
 class SubCategory(BaseModel):
-    """One of EmoBench's eleven EU sub-categories."""
+    """One of EmoBench's eleven EU sub-categories: what it is, what a scenario must hold, who knows what, and the
+    misreadings from which its wrong answers come."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     about: str
+    build: str
+    knows: str
+    misreadings: tuple[str, ...]
     aims: tuple[str, ...]
 
 
 class Emotion(BaseModel):
-    """An emotion: the appraisal behind it (OCC), its neighbours, and the words that would give it away."""
+    """An emotion: the appraisal behind it and its dimensions, its neighbours, and the words that would give it away."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     appraisal: str
+    event: str
+    expectation: str
+    cause: str
+    standards: str
     near: tuple[str, ...]
     opposite: str
     words: tuple[str, ...]
+
+
+class Need(BaseModel):
+    """What a situation can call for, and why other answers then fall short."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    calls: str
+    others_fall_short: str
 
 
 class ApplicationCategory(BaseModel):
@@ -44,8 +60,9 @@ class ApplicationTaxonomy(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     categories: dict[str, ApplicationCategory]
+    misreadings: tuple[str, ...]
     question_types: dict[QuestionType, str]
-    needs: dict[str, str]
+    needs: dict[str, Need]
 
 
 class Taxonomy(BaseModel):
@@ -54,6 +71,8 @@ class Taxonomy(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     eu: dict[str, dict[str, SubCategory]]
     ea: ApplicationTaxonomy
+    misreadings: dict[str, str]
+    mixes: dict[str, str]
     emotions: dict[str, Emotion]
 
     def coarse_of(self, sub_category: str) -> str:

@@ -8,6 +8,7 @@ from corpus.records import (
     ApplicationDraft,
     Draft,
     Moment,
+    Person,
     Session,
     UnderstandingDraft,
     render_turns,
@@ -55,7 +56,7 @@ class ItemConverter(dspy.Module):
         return UnderstandingDraft(
             id=moment.id, session=session.id, coarse_category=moment.category, finegrained_category=moment.sub_category,
             scenario=one_line(answer.scenario), subject=answer.subject.strip(),
-            people=(moment.subject, moment.other),
+            people=_people_in(moment),
             emotion=answer.emotion, wrong_emotions=tuple(answer.wrong_emotions),
             cause=answer.cause, wrong_causes=tuple(answer.wrong_causes),
             misreadings=tuple(answer.misreadings), explanation=answer.explanation.strip(),
@@ -70,10 +71,15 @@ class ItemConverter(dspy.Module):
         return ApplicationDraft(
             id=moment.id, session=session.id, category=moment.category, question_type=moment.question_type,
             scenario=one_line(answer.scenario), subject=answer.subject.strip(),
-            people=(moment.subject, moment.other),
+            people=_people_in(moment),
             best=answer.best, wrong=tuple(answer.wrong),
             misreadings=tuple(answer.misreadings), explanation=answer.explanation.strip(),
         )  # fmt: skip
+
+
+def _people_in(moment: Moment) -> tuple[Person, ...]:
+    """The people whom the scenario names: without the subject when it says I or you."""
+    return (moment.subject, moment.other) if moment.narration == "third person" else (moment.other,)
 
 
 def _excerpt(session: Session, moment: Moment) -> str:

@@ -1,7 +1,7 @@
 """A run is a folder:
 
 recipe.yaml     the recipe as resolved        journals/   one append-only JSONL per stage
-manifest.json   versions, models, seed        data/       items.jsonl, dropped.jsonl
+manifest.json   versions, models, seed        data/       items.jsonl, dropped.jsonl, README.md
 stages/         a marker per finished stage   student/    base, checkpoints, tuned
 exam/           marked answers                report.json, report.html
 """

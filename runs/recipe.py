@@ -19,7 +19,7 @@ from eval.config import HUB, ExamConfig
 from finetune.config import TrainConfig
 from lms.spec import ModelSpec
 
-ROLES = ("teacher", "background", "client", "therapist", "supervisor", "converter")
+ROLES = ("teacher", "background", "client", "therapist", "supervisor", "dialogue", "converter")
 
 
 class GenerateConfig(BaseModel):

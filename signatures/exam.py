@@ -56,20 +56,26 @@ def exam_signature(task: Task, answer_format: AnswerFormat) -> type[dspy.Signatu
     return signature
 
 
+# A scenario may be told by its subject, or to its subject.
+_DO = {"I": "do I", "You": "do you", "you": "do you"}
+_OBJECTS = {"I": "me", "You": "you"}
+
+
 def exam_inputs(item: UnderstandingItem | ApplicationItem) -> dict[str, object]:
     """Return the input fields of an item; a format that shows no options leaves the choices unused."""
     if isinstance(item, UnderstandingItem):
+        who = _DO.get(item.subject, f"does {item.subject}")
         return {
             "scenario": item.scenario,
-            "question_1": f"Which emotion or emotions does {item.subject} feel in the end?",
+            "question_1": f"Which emotion or emotions {who} feel in the end?",
             "emotion_choices": item.emotion_choices,
-            "question_2": f"Why does {item.subject} feel that way?",
+            "question_2": f"Why {who} feel that way?",
             "cause_choices": item.cause_choices,
         }
     kind = "thing to do" if item.question_type == "Action" else "thing to say"
     return {
         "scenario": item.scenario,
-        "question": f"What is the most helpful {kind} for {item.subject}?",
+        "question": f"What is the most helpful {kind} for {_OBJECTS.get(item.subject, item.subject)}?",
         "choices": item.choices,
     }
 

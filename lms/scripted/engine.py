@@ -12,21 +12,44 @@ from typing import Any
 
 from dspy.lm15 import InvalidRequestError, Message, Request, Response, TextPart, Usage
 
+from lms.scripted.judge import answer_exam, review
 from lms.scripted.mistakes import DEFAULT_RATES, Mistake, Mistakes
 from lms.scripted.prompt import Prompt
-from lms.scripted.speakers import respond_as_therapist, speak_as_client, supervise, write_background
+from lms.scripted.reflection import INSTRUCTION_OUTPUTS, describe, propose
+from lms.scripted.speakers import (
+    respond_as_therapist,
+    speak_as_client,
+    supervise,
+    write_background,
+    write_case,
+    write_dialogue,
+)
 from lms.scripted.writers import write_application, write_understanding
 
 Writer = Callable[[Prompt, Mistakes], dict[str, Any]]
 
-WRITERS: dict[str, Writer] = {  # by the first output field and, where two roles share it, an input field
-    "background": write_background,
-    "scenario_clear": supervise,
-    "message/manner": speak_as_client,
-    "message/phase": respond_as_therapist,
-    "scenario/emotion_names": write_understanding,
-    "scenario/moment": write_application,
-}
+# An ask is recognised by one output field and, where two asks share it, by an input field.
+WRITERS: tuple[tuple[str, str, Writer], ...] = (
+    ("background", "", write_background),
+    ("case", "", write_case),
+    ("scenario_clear", "", supervise),
+    ("message", "manner", speak_as_client),
+    ("message", "phase", respond_as_therapist),
+    ("messages", "", write_dialogue),
+    ("scenario", "emotion_names", write_understanding),
+    ("scenario", "moment", write_application),
+    ("faults", "rubric", review),
+    ("answer", "scenario", answer_exam),
+    ("answer_q1", "scenario", answer_exam),
+    *((name, "", propose) for name in INSTRUCTION_OUTPUTS),
+    *(
+        (name, "", describe)
+        for name in (
+            "program_description", "module_description", "observations", "summary",
+            "natural_language_rules", "module_advice",
+        )
+    ),
+)  # fmt: skip
 CHARACTERS_PER_TOKEN = 4  # for usage figures; the scripted teacher has no tokenizer
 
 
@@ -87,9 +110,8 @@ class ScriptedEngine:
 
 def find_writer(prompt: Prompt) -> Writer:
     """Return the writer for the fields that a prompt gives and wants; raises InvalidRequestError."""
-    for key, writer in WRITERS.items():
-        first, _, given = key.partition("/")
-        if prompt.outputs[:1] == (first,) and (not given or given in prompt.inputs):
+    for output, given, writer in WRITERS:
+        if output in prompt.outputs and (not given or given in prompt.inputs):
             return writer
     raise InvalidRequestError(
         f"the scripted teacher does not know an ask with inputs {sorted(prompt.inputs)} "

@@ -1,6 +1,8 @@
-"""From a planned moment to one told event: which frame, which turn, which details, whose voice.
+"""From a planned moment to one told event: which frame, which turn, which wording, which details, whose voice.
 
-An event is a function of the moment's own lines, so every role that is shown the moment tells the same event.
+An event is a function of the moment's own lines, so every role that is shown the moment tells the same event.  The
+moment's variant number picks frame and wording: the variants of one category and aim go through the frames in turn, and
+36 tellings of a frame share at most one text in three (a Latin square), so items come out different by construction.
 """
 
 from __future__ import annotations
@@ -8,11 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 from dspy.lm15 import InvalidRequestError
 
 from corpus.seeds import rng_for
 from lms.scripted.frames import (
+    FORMS,
     ApplicationFile,
     ApplicationFrame,
     ApplicationTurn,
@@ -21,15 +25,24 @@ from lms.scripted.frames import (
     load_frames,
 )
 
-# he, him, his, himself, was — for each pronoun set; "I" is the client telling their own story.
+Voice = Literal["", "I", "you"]  # how the subject is told of: by name, or as the narrator, or as the one addressed
+VOICES: dict[str, Voice] = {"third person": "", "first person": "I", "second person": "you"}
+
+# he, him, his, himself, was — for each pronoun set
 _FORMS = {
     "she": ("she", "her", "her", "herself", "was"),
     "he": ("he", "him", "his", "himself", "was"),
     "they": ("they", "them", "their", "themselves", "were"),
     "I": ("I", "me", "my", "myself", "was"),
+    "you": ("you", "you", "your", "yourself", "were"),
 }
 
-_SENTENCE_SLOT = re.compile(r"(^[\"“]?|[.!?][\"”]? [\"“]?)\{")  # a slot that begins a sentence
+_SPEECH = (
+    "asked|said|cried|called|shouted|whispered|murmured|muttered|exclaimed|demanded|repeated|replied|answered|added"
+)
+# A slot that begins a sentence; one that only names the speaker of a question or an exclamation does not.
+_SENTENCE_SLOT = re.compile(rf"(^[\"“]?|[.!?] [\"“]?|[.][\"”] |[!?][\"”] (?!\{{[^}}]*\}} (?:{_SPEECH})\b))\{{")
+_YOU_WAS = re.compile(r"\b([Yy]ou) was\b")  # texts write {S} was, which suits a name and I
 
 
 def _capital(text: str) -> str:
@@ -61,6 +74,8 @@ class Event:
     details: tuple[tuple[str, str], ...]
     subject: tuple[str, str]
     other: tuple[str, str]
+    voice: Voice
+    telling: int
     key: str
 
     @classmethod
@@ -75,10 +90,13 @@ class Event:
         candidates = _index().get(key)
         if not candidates:
             raise InvalidRequestError(f"the scripted teacher knows no event for {' / '.join(key)}")
+        telling, which = divmod(int(moment.get("variant", "0")), len(candidates))
+        frame, number = candidates[which]
         rng = rng_for("event", *moment.values())
-        frame, number = rng.choice(candidates)
         details = tuple((name, rng.choice(fillings)) for name, fillings in frame.vary.items())
-        return cls(frame, number, details, _person(moment["about"]), _person(moment["with"]), moment["moment"])
+        voice = VOICES[moment.get("told in", "third person")]
+        subject, other = _person(moment["about"]), _person(moment["with"])
+        return cls(frame, number, details, subject, other, voice, telling, moment["moment"])
 
     @property
     def turn(self) -> UnderstandingTurn | ApplicationTurn:
@@ -93,20 +111,29 @@ class Event:
 
     @property
     def asked(self) -> str:
-        """The name of the person whose feeling or action is asked for."""
-        about_other = isinstance(self.turn, UnderstandingTurn) and self.turn.who == "O"
-        return self.other[0] if about_other else self.subject[0]
+        """Whose feeling or action is asked for, as the scenario tells of them."""
+        if isinstance(self.turn, UnderstandingTurn) and self.turn.who == "O":
+            return self.other[0]
+        return _capital(self.voice) or self.subject[0]
 
-    def tell(self, text: str, client: str = "") -> str:
-        """Fill the slots of a frame text; in the first person where the subject is ``client``."""
+    def scene(self) -> list[str]:
+        """The scenario's texts in the wording of this telling: opening, happening, and for understanding the sign."""
+        opening = self.telling % FORMS
+        happening = (opening + self.telling // FORMS) % FORMS
+        said = [self.frame.setup[opening], self.turn.happens[happening]]
+        if isinstance(self.turn, UnderstandingTurn):
+            said.append(self.turn.shows[(opening + happening) % FORMS])
+        return [self.tell(text, self.voice) for text in said]
+
+    def tell(self, text: str, voice: Voice = "") -> str:
+        """Fill the slots of a frame text, with the subject by name or as ``voice``."""
         name, pronouns = self.subject
-        mine = name == client
-        he, him, his, himself, was = _FORMS["I" if mine else pronouns]
+        he, him, his, himself, was = _FORMS[voice or pronouns]
         o_he, o_him, o_his, _, _ = _FORMS[self.other[1]]
         slots = {
-            "S": "I" if mine else name,
-            "Sobj": "me" if mine else name,
-            "S's": "my" if mine else f"{name}'s",
+            "S": he if voice else name,
+            "Sobj": him if voice else name,
+            "S's": his if voice else f"{name}'s",
             "he": he, "He": _capital(he), "him": him, "his": his, "His": _capital(his),
             "himself": himself, "was": was,
             "O": self.other[0],
@@ -114,11 +141,14 @@ class Event:
             **dict(self.details),
         }  # fmt: skip
         slots |= {f"^{slot}": _capital(filling) for slot, filling in slots.items()}
-        return _SENTENCE_SLOT.sub(r"\1{^", text).format_map(slots)
+        told = _SENTENCE_SLOT.sub(r"\1{^", text).format_map(slots)
+        if voice == "you":
+            return _YOU_WAS.sub(r"\1 were", told)
+        return told.replace(f"I and {self.other[0]}", f"{self.other[0]} and I") if voice == "I" else told
 
-    def form(self, forms: tuple[str, ...], use: str, client: str = "") -> str:
+    def form(self, forms: tuple[str, ...], use: str, voice: Voice = "") -> str:
         """Tell one of several surface forms; ``use`` makes the same event sound different in different places."""
-        return self.tell(rng_for(self.key, use, forms[0]).choice(forms), client)
+        return self.tell(rng_for(self.key, use, forms[0]).choice(forms), voice)
 
 
 def _person(text: str) -> tuple[str, str]:

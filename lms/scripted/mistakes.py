@@ -1,42 +1,159 @@
-"""The named mistakes of the scripted teacher.
+"""The named mistakes of the scripted teacher, and what makes it stop.
 
-Like a weak model it errs at set rates, so that checks, filters, and retries have something real to find.  A
-complaint in the prompt is heeded: an answer to a complaint has no mistakes.
+Like a weak model it errs at set rates, so that checks, filters, judges, and optimizers have something real to find.
+It takes no hints: a mistake drops to its floor when a sentence of the instructions is a *rule* (never, avoid, must,
+always …) that speaks of the matter; each demonstration, when all are free of it, quarters the rate.  A complaint is
+always heeded.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 from corpus.seeds import rng_for
+from lms.scripted.faults import SPOTS
 from lms.scripted.prompt import Prompt
 
 Mistake = Literal[
-    "names_emotion",  # the scenario says what is felt
-    "twin_distractor",  # a wrong answer is the right one in other words
-    "generic_explanation",  # the explanation could stand under any item
-    "repeats_turn",  # the therapist says again what was said
-    "breaks_format",  # the last output field is missing
-]
-
-DEFAULT_RATES: dict[Mistake, float] = {
-    "names_emotion": 0.03,
-    "twin_distractor": 0.03,
-    "generic_explanation": 0.02,
-    "repeats_turn": 0.02,
-    "breaks_format": 0.01,
-}
+    "names_emotion", "near_synonym", "twin_distractor", "long_key", "absurd_distractor", "generic_explanation",
+    "contradicts_key", "foreign_fact", "names_feeling", "speaks_for_both", "repeats_turn", "closed_question",
+    "early_advice", "breaks_format",
+]  # fmt: skip
 MISTAKES: tuple[Mistake, ...] = get_args(Mistake)
+FLOOR = 0.002  # share of answers that keep a mistake which the prompt addresses
+DEMO_FACTOR = 0.25  # each clean demonstration divides the rate by four, down to the floor
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A mistake: what it is, how often it is made, what a rule about it speaks of, and a rule that addresses it."""
+
+    about: str
+    rate: float
+    topics: tuple[str, ...]
+    rule: str
+
+
+_OPTION = r"option|choice|distractor|answer|cause|reason\b|wrong"
+KINDS: dict[Mistake, Kind] = {
+    "names_emotion": Kind(
+        "the scenario says what is felt", 0.06,
+        (r"name|naming|mention|state|label|word|use|write", r"emotion|feeling|felt"),
+        "Never name the emotion in the scenario; show it by an act, a tone, or a posture.",
+    ),
+    "near_synonym": Kind(
+        "a wrong emotion is a near-synonym of the right one", 0.04,
+        (r"synonym|nearly the same|close in meaning|means? the same", r"wrong|distractor|option|emotion"),
+        "Never use a near-synonym of the right emotion as a wrong emotion.",
+    ),
+    "twin_distractor": Kind(
+        "a wrong cause or option is the right one in other words", 0.05,
+        (r"paraphras|in other words|reword|restat|also (?:be )?(?:right|correct|true)|two (?:right|correct)", _OPTION),
+        "A wrong answer must not be the right one in other words.",
+    ),
+    "long_key": Kind(
+        "the right cause or option is much longer than the wrong ones", 0.04,
+        (r"length|\blong|short|words", r"right|correct|key|best|options|answers|choices"),
+        "The right answer must have the length of the wrong ones.",
+    ),
+    "absurd_distractor": Kind(
+        "a wrong cause or option is absurd, so that nobody would choose it", 0.04,
+        (r"absurd|silly|ridiculous|implausible|plausible|far.?fetched|obviously wrong", _OPTION),
+        "Every wrong answer must be plausible; avoid absurd ones.",
+    ),
+    "generic_explanation": Kind(
+        "the explanation could stand under any item", 0.05,
+        (r"explanation|reasoning|rationale", r"quot|cite|ground|scenario|specific|detail|cue"),
+        "The explanation must quote the cue from the scenario.",
+    ),
+    "contradicts_key": Kind(
+        "the explanation ends at a wrong answer", 0.03,
+        (r"explanation|reasoning|rationale", r"\bends?\b|conclu|contradict|agree|arrive|lead to|support"),
+        "The explanation must end at the right answer and never contradict it.",
+    ),
+    "foreign_fact": Kind(
+        "the explanation brings in a fact that the scenario does not hold", 0.04,
+        (r"explanation|reasoning|rationale", r"invent|outside|bring in|bring anything|add|not in the|beyond|made.?up"),
+        "The explanation must not bring in anything that is not in the scenario.",
+    ),
+    "names_feeling": Kind(
+        "the client labels the feeling instead of telling the scene", 0.06,
+        (r"name|naming|mention|label|word|say", r"emotion|feeling|felt"),
+        "The client must not label the feeling; it shows in the scene.",
+    ),
+    "speaks_for_both": Kind(
+        "the client's message goes on with a line of the therapist", 0.02,
+        (r"therapist|speaker|other person|both", r"speak|line|role|tag|words|voice|write|answer for"),
+        "Never write the therapist's line; speak for the client alone.",
+    ),
+    "repeats_turn": Kind(
+        "the therapist says again what was said", 0.04,
+        (r"repeat|again|twice|verbatim|same (?:question|words)", r"question|turn|message|word|said|say|ask"),
+        "Never repeat a question or a turn that was there before.",
+    ),
+    "closed_question": Kind(
+        "the therapist's question can be answered with yes or no", 0.08,
+        (r"yes.or.no|yes/no|closed|open", r"question"),
+        "Always ask an open question, never one that yes or no would answer.",
+    ),
+    "early_advice": Kind(
+        "the therapist gives advice where the client is still telling", 0.05,
+        (r"advi[cs]e|solution|suggest|what to do",),
+        "Never give advice; reflect and ask.",
+    ),
+    "breaks_format": Kind(
+        "the last output field is missing", 0.01,
+        (r"fields?|format|structure", r"all|every|each|complete|exact|missing"),
+        "You must write every output field in the exact format.",
+    ),
+}  # fmt: skip
+DEFAULT_RATES: dict[Mistake, float] = {name: kind.rate for name, kind in KINDS.items()}
+
+_RULE = re.compile(
+    r"\b(?:never|avoid|must|always|do not|don't|may not|should|ensure|make sure|no\b(?! hurry)|cannot|forbidden)\b",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"(?<=[.!?;:])\s+|\n\s*\n|\n\s*(?=[-*\d])")
 
 
 class Mistakes:
-    """Decides, by seed and prompt, whether a mistake is made in a call."""
+    """Decides, by seed and prompt, whether a mistake is made in a call.
+
+    Args:
+        rates: rate of each mistake; one that is not named is never made.
+    """
 
     def __init__(self, rates: dict[Mistake, float]):
         self.rates = rates
 
     def makes(self, mistake: Mistake, prompt: Prompt) -> bool:
         """Return True when ``mistake`` is made in answer to ``prompt``."""
-        if "complaint" in prompt.inputs:
+        rate = self.rates.get(mistake, 0.0)
+        if not rate or "complaint" in prompt.inputs:
             return False
-        return rng_for(mistake, prompt.seed).random() < self.rates.get(mistake, 0.0)
+        return rng_for(mistake, prompt.seed).random() < effective_rate(mistake, rate, prompt)
+
+
+def effective_rate(mistake: Mistake, rate: float, prompt: Prompt) -> float:
+    """Return the rate that is left of ``rate`` once the prompt's rules and demonstrations are heeded."""
+    if mistake in heeded(prompt.instructions):
+        return min(rate, FLOOR)
+    if demos := prompt.demo_outputs():
+        spot = SPOTS.get(mistake)
+        if spot and not any(spot(prompt.inputs, outputs) for outputs in demos):
+            return max(min(rate, FLOOR), rate * DEMO_FACTOR ** len(demos))
+    return rate
+
+
+@lru_cache(maxsize=512)
+def heeded(instructions: str) -> frozenset[Mistake]:
+    """Return the mistakes that a text of instructions addresses by a rule."""
+    rules = [sentence for sentence in _SENTENCE.split(instructions) if _RULE.search(sentence)]
+    return frozenset(
+        name
+        for name, kind in KINDS.items()
+        if any(all(re.search(topic, rule, re.IGNORECASE) for topic in kind.topics) for rule in rules)
+    )

@@ -1,97 +1,108 @@
-"""The four session roles as the scripted teacher plays them."""
+"""The roles of a session as the scripted teacher plays them: background, client, therapist, supervisor, dialogue."""
 
 from __future__ import annotations
 
+import random
 import re
-from functools import cache
-from importlib.resources import files
-from typing import Any, cast
+from typing import Any
 
-import yaml
-
+from corpus.safety import voices_risk
 from corpus.seeds import rng_for
 from lms.scripted.events import Event
+from lms.scripted.lint import count_sentences
 from lms.scripted.mistakes import Mistakes
+from lms.scripted.phrases import phrases
 from lms.scripted.prompt import Prompt, read_moments
 
-MAX_BACKGROUND_WORDS = 390
+MIN_BACKGROUND_WORDS, MAX_BACKGROUND_WORDS = 200, 390
+MAX_CASE_WORDS = 160
 MAX_QUOTE_WORDS = 14
-_DOUBT = re.compile(r"\b(but|although|and yet|and still|part of me|two voices|two things)\b", re.IGNORECASE)
-
-
-@cache
-def phrases() -> dict[str, dict[str, list[str]]]:
-    """Read phrases.yaml once."""
-    text = files("lms.scripted").joinpath("phrases.yaml").read_text(encoding="utf-8")
-    return cast(dict[str, dict[str, list[str]]], yaml.safe_load(text))
+MAX_SENTENCES = 3  # of a client's turn after the first
+ROUNDS = 5
+PHASES = ("facts", "facts", "meaning", "meaning", "perspective")
+_NOUN_PHRASE = re.compile(r"(?:An?|The) [^.;:]*?\b(?:who|whose)\b")  # most personas are: A baker in Nis who …
+_DOUBT = re.compile(r"\b(but|although|and yet|and still|part of me|two voices|two things|both)\b", re.IGNORECASE)
 
 
 def write_background(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
-    """Persona, theme, habit, and then the planned events one after the other, within the word limit."""
-    name = prompt.inputs["client"].partition(" (")[0]
-    lines, rng = phrases()["background"], rng_for("background", prompt.seed)
-    persona = prompt.inputs["persona"].rstrip(".")
-    said = [
-        rng.choice(lines[part]).format(
-            name=name, persona=persona[:1].lower() + persona[1:], theme=prompt.inputs["theme"]
-        )
-        for part in ("intro", "theme", "habit", "bridge")
-    ]
+    """Persona, theme, conflict, habits, and the planned events, in 200 to 390 words."""
+    rng, values = rng_for("background", prompt.seed), _background_values(prompt)
+    parts = (_intro(values), "theme", "conflict", "habit", "coping", "bridge")
+    said = [rng.choice(phrases().background[part]).format(**values) for part in parts]
     events = [Event.of(moment) for moment in read_moments(prompt.inputs["moments"])]
     setups = [event.form(event.frame.setup, "background") for event in events]
-    happenings = [event.form(event.turn.happens, "background") for event in events]
-    words = sum(len(text.split()) for text in [*said, *setups])
-    for setup, happening in zip(setups, happenings, strict=True):
+    words = _count_words([*said, *setups])
+    for event, setup in zip(events, setups, strict=True):
         said.append(setup)
+        happening = event.form(event.turn.happens, "background")
         words += len(happening.split())
         if words <= MAX_BACKGROUND_WORDS:
             said.append(happening)
+    more = rng.sample(phrases().background["more"], len(phrases().background["more"]))
+    while more and _count_words(said) < MIN_BACKGROUND_WORDS:
+        said.append(more.pop().format(**values))
     return {"background": " ".join(said)}
 
 
+def write_case(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
+    """Persona, coping, and as many events as 160 words hold."""
+    rng, values = rng_for("case", prompt.seed), _background_values(prompt)
+    said = [rng.choice(phrases().background[part]).format(**values) for part in (_intro(values), "coping", "bridge")]
+    for moment in read_moments(prompt.inputs["moments"]):
+        event = Event.of(moment)
+        setup = event.form(event.frame.setup, "background")
+        if _count_words([*said, setup]) <= MAX_CASE_WORDS:
+            said.append(setup)
+    return {"case": " ".join(said)}
+
+
 def speak_as_client(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
-    """Greet or answer, then tell the moment in the client's own voice, then doubt it a little."""
-    lines, rng = phrases()["client"], rng_for("client", prompt.seed)
-    opening = "recent_turns" not in prompt.inputs
+    """Open with an event and a doubt, or answer from the stage reached and tell the next event."""
+    rng = rng_for("client", prompt.seed)
     heard = prompt.inputs.get("recent_turns", "")
-    stock = lines["greet" if opening else "answer"]
-    said = [rng.choice([line for line in stock if line not in heard] or stock)]
     moments = read_moments(prompt.inputs["moment"])
-    if not moments:
-        return {"message": " ".join([*said, *rng.sample(lines["close"], 2)])}
-    event, client = Event.of(moments[0]), prompt.inputs["client"].partition(" (")[0]
-    if event.subject[0] != client:
-        said.append(rng.choice(lines["about_other"]).format(name=event.subject[0]))
-    elif not opening:
-        said.append(rng.choice(lines["tell"]))
-    said += [event.form(event.frame.setup, "client", client), event.form(event.turn.happens, "client", client)]
-    if rng.random() < 0.5 or opening:
-        said.append(rng.choice(lines["doubt"]))
-    return {"message": " ".join(said)}
+    message = _client_says(
+        moments[0] if moments else None, prompt.inputs["stage"], _name(prompt.inputs["client"]), heard, rng
+    )
+    if moments and mistakes.makes("names_feeling", prompt):
+        message = _label_feeling(moments[0], message)
+    if mistakes.makes("speaks_for_both", prompt):
+        message += f" THERAPIST: {rng.choice(phrases().therapist['facts'])}"
+    return {"message": message}
 
 
 def respond_as_therapist(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
-    """Quote a stretch of the client's last words and ask a question of the phase."""
-    lines, rng = phrases()["therapist"], rng_for("therapist", prompt.seed)
+    """Quote a stretch of the client's last words and ask a question of the phase; at risk, put safety first."""
     turns = re.findall(r"^(CLIENT|THERAPIST): (.*)$", prompt.inputs["recent_turns"], re.MULTILINE)
     earlier = [text for speaker, text in turns if speaker == "THERAPIST"]
+    rng, last = rng_for("therapist", prompt.seed), turns[-1][1]
+    if voices_risk(last) or prompt.inputs["phase"].startswith("safety"):
+        return {"message": rng.choice([s for s in phrases().therapist["safety"] if s not in earlier])}
     if earlier and mistakes.makes("repeats_turn", prompt):
         return {"message": earlier[-1]}
-    phase = prompt.inputs["phase"].partition(":")[0]
-    questions = lines[{"facts and feelings": "facts", "meaning": "meaning"}.get(phase, "perspective")]
-    fresh = [q for q in questions if not any(q in text for text in earlier)]
-    reflection = rng.choice(lines["reflect"]).format(quote=_quote(turns[-1][1], rng.random()))
-    return {"message": f"{reflection} {rng.choice(fresh or questions)}"}
+    phase = {"facts and feelings": "facts", "meaning": "meaning"}.get(
+        prompt.inputs["phase"].partition(":")[0], "perspective"
+    )
+    return {"message": _therapist_says(phase, last, " ".join(earlier), rng, prompt, mistakes)}
 
 
-def _quote(message: str, where: float) -> str:
-    stock = {line for lines in phrases()["client"].values() for line in lines}
-    sentences = [
-        s for s in re.split(r"(?<=[.!?])\s+", message) if '"' not in s and len(s.split()) >= 4 and s not in stock
-    ]
-    sentence = sentences[int(where * len(sentences))] if sentences else message
-    words = sentence.split()
-    return sentence if len(words) <= MAX_QUOTE_WORDS else " ".join(words[:MAX_QUOTE_WORDS]).rstrip(",;:") + " …"
+def write_dialogue(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
+    """Five rounds, one planned moment per round, with the stages of the arc."""
+    rng, name = rng_for("dialogue", prompt.seed), _name(prompt.inputs["client"])
+    moments, stages = read_moments(prompt.inputs["moments"]), prompt.inputs["arc"].splitlines()
+    labels, repeats = mistakes.makes("names_feeling", prompt), mistakes.makes("repeats_turn", prompt)
+    messages: list[str] = []
+    for number in range(ROUNDS):
+        moment = moments[number] if number < len(moments) else None
+        said = _client_says(moment, stages[min(number, len(stages) - 1)], name, " ".join(messages), rng)
+        messages.append(_label_feeling(moments[0], said) if labels and not number else said)
+        if repeats and number == ROUNDS - 1:
+            messages.append(messages[-2])
+            continue
+        messages.append(_therapist_says(PHASES[number], said, " ".join(messages[1::2]), rng, prompt, mistakes))
+    if mistakes.makes("speaks_for_both", prompt):
+        messages[0] += f" THERAPIST: {messages[1]}"
+    return {"messages": messages}
 
 
 def supervise(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
@@ -101,8 +112,94 @@ def supervise(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
     told = [bool(re.search(rf"\b{name}\b", transcript)) for name in others]
     return {
         "scenario_clear": any(told),
-        "emotions_present": sum(told) >= 2,
-        "causes_present": sum(told) >= 2,
+        "emotions_present": sum(told) >= min(2, len(told)),
+        "causes_present": sum(told) >= min(2, len(told)),
         "dilemma_present": bool(_DOUBT.search(transcript)),
         "rich_enough": all(told),
+    }
+
+
+def _client_says(moment: dict[str, str] | None, stage: str, client: str, heard: str, rng: random.Random) -> str:
+    lines = phrases()
+    kind = stage.partition(":")[0]
+    if kind == "at risk":
+        return rng.choice(lines.client["risk"])
+    reactions = lines.stages[kind]
+    said = [rng.choice([line for line in reactions if line not in heard] or list(reactions))]
+    if moment is None:
+        more = [line for line in reactions if line not in heard and line not in said]
+        return " ".join([*said, *more[:1]])
+    event = Event.of(moment)
+    told = _short_telling(event, client, rng, MAX_SENTENCES - 1)
+    if heard:
+        return " ".join([*said, *told])
+    return " ".join([rng.choice(lines.client["greet"]), *told, rng.choice(lines.client["doubt"])])
+
+
+def _short_telling(event: Event, client: str, rng: random.Random, most: int) -> list[str]:
+    """Opening and happening in the client's voice, in wordings that together have at most ``most`` sentences."""
+    pairs = [
+        (opening, happening)
+        for opening in event.frame.setup
+        for happening in event.turn.happens
+        if count_sentences(opening) + count_sentences(happening) <= most
+    ]
+    return [event.tell(text, "I" if event.subject[0] == client else "") for text in rng.choice(pairs)]
+
+
+def _label_feeling(moment: dict[str, str], message: str) -> str:
+    label = moment.get("emotion", "anger").lower().replace(" & ", " and ")
+    return f"I felt nothing but {label}. {message}"
+
+
+def _therapist_says(phase: str, last: str, earlier: str, rng: random.Random, prompt: Prompt, mistakes: Mistakes) -> str:
+    lines = phrases().therapist
+    reflection = rng.choice(lines["reflect"]).format(quote=_quote(last, rng.random()))
+    fresh = [question for question in lines[phase] if question not in earlier]
+    question = rng.choice(fresh or list(lines[phase]))
+    if mistakes.makes("closed_question", prompt):
+        question = rng.choice(lines["closed"])
+    if mistakes.makes("early_advice", prompt):
+        question = rng.choice(lines["advice"])
+    return f"{reflection} {question}"
+
+
+def _quote(message: str, where: float) -> str:
+    lines = phrases()
+    stock = {line for kind in (lines.client, lines.stages) for group in kind.values() for line in group}
+    sentences = [
+        s for s in re.split(r"(?<=[.!?])\s+", message) if '"' not in s and len(s.split()) >= 4 and s not in stock
+    ]
+    sentence = sentences[int(where * len(sentences))] if sentences else message
+    words = sentence.split()
+    return sentence if len(words) <= MAX_QUOTE_WORDS else " ".join(words[:MAX_QUOTE_WORDS]).rstrip(",;:") + " …"
+
+
+def _name(introduced: str) -> str:
+    return introduced.partition(" (")[0]
+
+
+def _count_words(texts: list[str]) -> int:
+    return sum(len(text.split()) for text in texts)
+
+
+def _intro(values: dict[str, str]) -> str:
+    return "intro" if values["persona"][:1].islower() else "intro_sentence"
+
+
+def _background_values(prompt: Prompt) -> dict[str, str]:
+    persona = prompt.inputs["persona"]
+    if _NOUN_PHRASE.match(persona):
+        persona = persona[:1].lower() + persona[1:].rstrip(".")
+    given = dict(line.split(": ", 1) for line in prompt.inputs["attributes"].splitlines() if ": " in line)
+    return {
+        "name": _name(prompt.inputs["client"]),
+        "persona": persona,
+        "theme": prompt.inputs["theme"],
+        "conflict_domain": given["conflict domain"],
+        "stakes": given["stakes"],
+        "mix": given["emotion mix"].replace("+", " and "),
+        "coping": given["coping"],
+        "coping_start": given["coping"].capitalize(),
+        "communication": given["communication"],
     }

@@ -1,4 +1,4 @@
-"""Stage 2: drafts → checked, distinct, balanced, split items (data/items.jsonl, data/dropped.jsonl)."""
+"""Stage 2: drafts → checked, distinct, balanced, split items (data/: items.jsonl, dropped.jsonl, README.md)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from corpus.curation import curate as curate_drafts
+from corpus.datacard import write_datacard
 from corpus.errors import RunError
-from corpus.jsonl import iter_objects, write_jsonl
+from corpus.jsonl import iter_objects, write_jsonl, write_text_atomically
 from corpus.records import ApplicationItem, Item, UnderstandingItem, cell_of
 from corpus.split import Split
 from runs.folder import Run
@@ -27,10 +28,10 @@ def curate(run: Run, console: Console) -> dict[str, Any]:
     Raises:
         RunError: `generate` is not done, or fewer items are kept than `curate.min_kept`.
     """
-    run.require("generate")
+    methods = run.require("generate")["methods"]
     config = run.recipe.curate
     curated = curate_drafts(read_drafts(run), config, run.recipe.seed)
-    reasons = Counter(drop.reason for drop in curated.drops)
+    dropped = dict(Counter(drop.reason for drop in curated.drops).most_common())
     write_jsonl(run.path / "data" / "dropped.jsonl", (vars(drop) for drop in curated.drops))
     write_jsonl(
         run.items_path,
@@ -39,14 +40,16 @@ def curate(run: Run, console: Console) -> dict[str, Any]:
             for item in curated.items
         ),
     )
+    card = write_datacard(run.recipe.name, run.recipe.seed, curated.items, curated.splits, dropped, methods)
+    write_text_atomically(run.path / "data" / "README.md", card)
     if len(curated.items) < config.min_kept:
         raise RunError(
             f"curate: {len(curated.items)} items kept, curate.min_kept asks for {config.min_kept}; "
-            f"dropped: {json.dumps(dict(reasons.most_common()))}"
+            f"dropped: {json.dumps(dropped)}"
         )
     return {
         "kept": len(curated.items),
-        "dropped": dict(reasons.most_common()),
+        "dropped": dropped,
         "cells": dict(Counter(cell_of(item) for item in curated.items)),
         "splits": dict(Counter(curated.splits[item.session] for item in curated.items)),
     }

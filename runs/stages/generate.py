@@ -1,9 +1,11 @@
-"""Stage 1: plans → sessions → drafts, concurrently, each finished session and conversion a journal row."""
+"""Stage 1: plans → sessions → drafts, concurrently, each finished session and conversion a journal row.
+
+When sessions or items failed, further rounds plan again what the short categories lack.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -13,17 +15,21 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from corpus.errors import RunError, TeacherError
-from corpus.plans import make_plans
-from corpus.records import Draft, Plan, Session
+from corpus.plans import Planner
+from corpus.quotas import find_lacking
+from corpus.records import Draft, Method, Plan, Session
 from corpus.text import reason_of
 from lms.build import build_lm
 from programs.asking import AskFailed
+from programs.concise import ConciseSession
 from programs.converter import ItemConverter
-from programs.session import TherapySession
+from programs.mads import TherapySession
 from runs.folder import Run
+from runs.generation_display import show_generation
 from runs.journal import Journal
 from runs.pool import run_units
-from runs.progress import show_progress
+from runs.tally import Tally
+from signatures.chat_adapter import ChatAdapter
 
 FATAL = (
     dspy.LMAuthError,
@@ -33,14 +39,14 @@ FATAL = (
     dspy.LMInvalidRequestError,
 )
 MAX_UNREACHED = 8  # sessions in a row without a usable teacher before the stage gives up
+FURTHER_ROUNDS = 3
 _DRAFT: TypeAdapter[Draft] = TypeAdapter(Draft)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one planned session."""
+    """Why a planned session failed, if it did."""
 
-    calls: int = 0
     reason: str = ""
     unreached: bool = False
 
@@ -52,51 +58,51 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
         TeacherError: the teacher refuses every call, or cannot be reached for eight sessions in a row.
         RunError: not one session could be finished.
     """
-    plans = list(make_plans(run.recipe.plan, run.recipe.seed))
+    tally = Tally(run.recipe.curate)
+    planner = Planner(run.recipe.plan, run.recipe.seed)
     with (
         Journal(run.journal_path("sessions")) as sessions,
         Journal(run.journal_path("drafts")) as drafts,
         ExitStack() as stack,
     ):
-        worker = _Worker(run, sessions, drafts, stack)
-        todo = [plan for plan in plans if plan.id not in worker.converted]
-        if len(todo) < len(plans):
-            console.print(f"generate: {len(plans) - len(todo)} of {len(plans)} sessions are done, going on")
-        calls = failed = unreached = 0
-        with show_progress(console, "generate") as update:
-            results = run_units(todo, worker.run, run.recipe.generate.concurrency)
-            for count, outcome in enumerate(results, len(plans) - len(todo) + 1):
-                calls += outcome.calls
-                failed += bool(outcome.reason)
-                update(count, len(plans), f"{calls} calls, {failed} failed")
-                unreached = unreached + 1 if outcome.unreached else 0
-                if unreached >= MAX_UNREACHED:
-                    raise TeacherError(
-                        f"{outcome.reason}; {MAX_UNREACHED} sessions in a row failed so. "
-                        "Finished sessions are kept: mend the teacher and run the same command again"
-                    )
-    return summarise(run)
+        tally.read(sessions, drafts)
+        worker = _Worker(run, sessions, drafts, tally, stack)
+        plans = list(planner.first_round())
+        planned: list[str] = []
+        for number in range(1 + FURTHER_ROUNDS):
+            name = f"generate, round {number + 1}" if number else "generate"
+            _hold(name, plans, worker, run.recipe.generate.concurrency, console)
+            planned += [plan.id for plan in plans]
+            lacking = find_lacking(tally.sound(planned), planner.dealer.shares)
+            plans = list(planner.further_round(lacking))
+            if not plans:
+                break
+            cells = ", ".join(f"{cell} {count}" for cell, count in lacking.items())
+            console.print(f"generate: {len(plans)} sessions more for what is lacking: {cells}", highlight=False)
+    summary = tally.summary()
+    if not summary["sessions"]:
+        reason, count = tally.failures.most_common(1)[0]
+        failed = sum(summary["failed_sessions"].values())
+        raise RunError(f"generate: none of {failed} sessions could be finished; {count} times: {reason}")
+    return summary
 
 
-def summarise(run: Run) -> dict[str, Any]:
-    """Count what the journals hold; raises RunError when they hold no session at all."""
-    sessions = Journal(run.journal_path("sessions")).latest()
-    drafts = Journal(run.journal_path("drafts")).latest()
-    failed = Counter(row["reason"] for row in sessions.values() if not row["ok"])
-    if len(failed) and not any(row["ok"] for row in sessions.values()):
-        reason, count = failed.most_common(1)[0]
-        raise RunError(f"generate: none of {len(sessions)} sessions could be finished; {count} times: {reason}")
-    unwritten = Counter(reason for row in drafts.values() for reason in row["failures"].values())
-    return {
-        "sessions": sum(row["ok"] for row in sessions.values()),
-        "failed_sessions": dict(failed),
-        "turns": sum(len(row["session"]["turns"]) for row in sessions.values() if row["ok"]),
-        "moments": sum(len(row["session"]["plan"]["moments"]) for row in sessions.values() if row["ok"]),
-        "drafts": sum(len(row["drafts"]) for row in drafts.values()),
-        "unwritten": dict(unwritten),
-        "calls": sum(row["calls"] for row in [*sessions.values(), *drafts.values()]),
-        "retries": sum(row["retries"] for row in [*sessions.values(), *drafts.values()]),
-    }
+def _hold(name: str, plans: Sequence[Plan], worker: _Worker, concurrency: int, console: Console) -> None:
+    """Take the plans of one round through session and conversion."""
+    todo = [plan for plan in plans if not worker.tally.converted(plan.id)]
+    done = len(plans) - len(todo)
+    if done:
+        console.print(f"{name}: {done} of {len(plans)} sessions are done, going on")
+    unreached = 0
+    with show_generation(console, name, worker.tally, done, len(plans)) as show:
+        for count, outcome in enumerate(run_units(todo, worker.run, concurrency), done + 1):
+            show(count)
+            unreached = unreached + 1 if outcome.unreached else 0
+            if unreached >= MAX_UNREACHED:
+                raise TeacherError(
+                    f"{outcome.reason}; {MAX_UNREACHED} sessions in a row failed so. "
+                    "Finished sessions are kept: mend the teacher and run the same command again"
+                )
 
 
 def read_sessions(run: Run) -> Iterator[Session]:
@@ -116,28 +122,23 @@ def read_drafts(run: Run) -> Iterator[Draft]:
 class _Worker:
     """Takes one plan through session and conversion, journalling each."""
 
-    def __init__(self, run: Run, sessions: Journal, drafts: Journal, stack: ExitStack):
-        self.sessions, self.drafts = sessions, drafts
-        self.converted = set(drafts.latest())
-        self.held = {i: row for i, row in sessions.latest().items() if row["ok"] and i not in self.converted}
+    def __init__(self, run: Run, sessions: Journal, drafts: Journal, tally: Tally, stack: ExitStack):
+        self.sessions, self.drafts, self.tally = sessions, drafts, tally
+        self.held = {
+            row["id"]: row["session"] for row in sessions.rows() if row["ok"] and not tally.converted(row["id"])
+        }
         self.roles = {role: build_lm(spec) for role, spec in run.recipe.lms.items()}
         self.names = {role: spec.identity for role, spec in run.recipe.lms.items()}
-        stack.enter_context(dspy.context(lm=self.roles["teacher"], roles=self.roles, adapter=dspy.ChatAdapter()))
-        self.hold_session, self.convert = TherapySession(), ItemConverter()
+        stack.enter_context(dspy.context(lm=self.roles["teacher"], roles=self.roles, adapter=ChatAdapter()))
+        self.methods: dict[Method, dspy.Module] = {"mads": TherapySession(), "concise": ConciseSession()}
+        self.convert = ItemConverter()
 
     def run(self, plan: Plan) -> Outcome:
         with dspy.context(trace=[], disable_history=True):
             try:
-                if plan.id in self.held:
-                    session, calls = Session.model_validate(self.held[plan.id]["session"]), 0
-                else:
-                    prediction = self.hold_session(plan=plan)
-                    session, calls = prediction.session, prediction.calls
-                    self.sessions.append(
-                        {"id": plan.id, "ok": True, "calls": calls, "retries": prediction.retries,
-                         "session": session.model_dump(mode="json")}
-                    )  # fmt: skip
-                written = self.convert(session=session)
+                session = self._session(plan)
+                with dspy.track_usage() as usage:
+                    written = self.convert(session=session)
             except FATAL as error:
                 raise TeacherError(f"teacher {self.names['teacher']}: {reason_of(error)}") from error
             except dspy.LMError as error:
@@ -145,13 +146,37 @@ class _Worker:
             except AskFailed as error:
                 return self._fail(plan, error.reason)
         teacher = self.names.get("converter", self.names["teacher"])
-        self.drafts.append(
-            {"id": plan.id, "calls": written.calls, "retries": written.retries, "failures": written.failures,
-             "drafts": [d.model_copy(update={"teacher": teacher}).model_dump(mode="json") for d in written.drafts]}
-        )  # fmt: skip
-        return Outcome(calls + written.calls)
+        drafts = [d.model_copy(update={"teacher": teacher}).model_dump(mode="json") for d in written.drafts]
+        row = {"id": plan.id, **_cost(written, usage), "failures": written.failures, "drafts": drafts}
+        self.drafts.append(row)
+        self.tally.add_drafts(row)
+        return Outcome()
+
+    def _session(self, plan: Plan) -> Session:
+        """Hold the session, or take the one that was held before a kill."""
+        if plan.id in self.held:
+            return Session.model_validate(self.held.pop(plan.id))
+        with dspy.track_usage() as usage:
+            prediction = self.methods[plan.method](plan=plan)
+        session: Session = prediction.session
+        row = {"id": plan.id, "ok": True, **_cost(prediction, usage), "session": session.model_dump(mode="json")}
+        self.sessions.append(row)
+        self.tally.add_session(row)
+        return session
 
     def _fail(self, plan: Plan, reason: str, unreached: bool = False) -> Outcome:
-        if plan.id not in self.held:
-            self.sessions.append({"id": plan.id, "ok": False, "reason": reason, "calls": 0, "retries": 0})
+        if not self.tally.held(plan.id):  # a session that was held stays, though its conversion failed
+            row = {"id": plan.id, "ok": False, "reason": reason, "calls": 0, "retries": 0}
+            self.sessions.append(row)
+            self.tally.add_session(row)
         return Outcome(reason=reason, unreached=unreached)
+
+
+def _cost(prediction: dspy.Prediction, usage: Any) -> dict[str, int]:
+    totals = usage.get_total_tokens().values()
+    return {
+        "calls": prediction.calls,
+        "retries": prediction.retries,
+        "input_tokens": sum(total.get("prompt_tokens") or 0 for total in totals),
+        "output_tokens": sum(total.get("completion_tokens") or 0 for total in totals),
+    }

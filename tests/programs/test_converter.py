@@ -6,10 +6,10 @@ from typing import Any
 
 import dspy
 import pytest
+from programs.session import TherapySession
 
 from corpus.records import ApplicationDraft, Plan, Session, UnderstandingDraft, render_turns
 from programs.converter import ItemConverter
-from programs.session import TherapySession
 
 Played = Callable[[Callable[[Any, dict[str, Any]], Any]], dspy.LM]
 

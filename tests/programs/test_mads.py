@@ -6,10 +6,10 @@ from typing import Any
 
 import dspy
 import pytest
+from programs.session import TherapySession, phase_of
 
 from corpus.records import Plan, Session, render_turns
 from programs.asking import AskFailed
-from programs.session import TherapySession, phase_of
 
 Played = Callable[[Callable[[Any, dict[str, Any]], Any]], dspy.LM]
 LOOKS = ("scenario_clear", "emotions_present", "causes_present", "dilemma_present", "rich_enough")

@@ -1,0 +1,30 @@
+"""Quotas: how many items each category should have, and what is lacking once some could not be written.
+
+The first round is dealt exactly by share.  Where sessions or items failed, only the categories that are short by more
+than TOLERANCE are planned again, so none is ever planned past its share, let alone past 1.5 times its share, where the
+paper (arXiv 2601.01407, section C) stops a category.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import ceil
+
+TOLERANCE = 0.05
+
+
+def find_lacking(written: Counter[str], shares: dict[str, float]) -> dict[str, int]:
+    """Return how many more moments each short cell needs.
+
+    Args:
+        written: sound items per cell.
+        shares: share of each cell within its task; EU cells sum to 1, and so do EA cells (their names have a slash).
+    """
+    lacking: dict[str, int] = {}
+    for task in (True, False):
+        cells = {name: share for name, share in shares.items() if ("/" in name) == task}
+        total = sum(written[name] for name in cells)
+        least = 1 - TOLERANCE
+        short = {n: share * total - written[n] for n, share in cells.items() if written[n] < share * total * least}
+        lacking |= {name: ceil(missing) for name, missing in short.items() if missing >= 1}
+    return lacking
