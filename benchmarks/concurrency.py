@@ -15,7 +15,7 @@ from typing import Any
 import dspy
 
 from corpus.config import PlanConfig
-from corpus.plans import Planner
+from corpus.plans import make_plans
 from corpus.records import Plan
 from lms.scripted.engine import ScriptedEngine
 from programs.converter import ItemConverter
@@ -43,7 +43,7 @@ class _Counting(ScriptedEngine):
 def measure(latency: float, sessions: int) -> dict[str, float]:
     """Return calls/s in the filled window, the ideal, and the window's seconds."""
     engine = _Counting(latency)
-    plans = list(Planner(PlanConfig(sessions=sessions, persona_uses=99), 5).first_round())
+    plans = list(make_plans(PlanConfig(sessions=sessions, persona_uses=99), 5))
     hold, convert = TherapySession(), ItemConverter()
     drawn: list[float] = []
 

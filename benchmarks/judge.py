@@ -12,7 +12,7 @@ import dspy
 from benchmarks.table import Row
 from corpus.assemble import assemble_items
 from corpus.config import PlanConfig
-from corpus.plans import Planner
+from corpus.plans import make_plans
 from corpus.records import ApplicationDraft, Plan, Session, Turn, UnderstandingDraft
 from lms.scripted.engine import ScriptedEngine
 from lms.scripted.mistakes import Mistake
@@ -30,7 +30,7 @@ Item = UnderstandingDraft | ApplicationDraft
 
 def measure_judge() -> list[Row]:
     """Return the judge's accuracy on faults that are there, on points that are sound, and on blind answers."""
-    plans = list(Planner(PlanConfig(sessions=SESSIONS), 3).first_round())
+    plans = list(make_plans(PlanConfig(sessions=SESSIONS), 3))
     review = Reviewer()
     seen, faults, passed, points = 0, 0, 0, 0
     with dspy.context(adapter=ChatAdapter()):

@@ -36,13 +36,6 @@ class PlanConfig(BaseModel):
             raise ValueError("shares are numbers from 0 up, and one of them is above 0")
         return method
 
-    @field_validator("moments")
-    @classmethod
-    def _fewest_first(cls, moments: tuple[int, int]) -> tuple[int, int]:
-        if not 1 <= moments[0] <= moments[1] <= 12:
-            raise ValueError("write [fewest, most], from 1 to 12, the fewest first")
-        return moments
-
 
 class CurateConfig(BaseModel):
     """`curate:` what a draft must satisfy, and how items are split."""

@@ -25,6 +25,7 @@ CONCISE_MOMENTS = (4, 5)  # one per round of a concise session
 MISREADINGS = 3  # one per wrong cause or option
 RISK_SHARE = 0.5  # of the sessions on a self-harm theme have the client voice it
 RISK_TURNS = (3, 5)
+MAX_TURNS = 14  # of a mads session; one of them is spent on voicing the risk
 
 
 class Planner:
@@ -79,7 +80,7 @@ class Planner:
             subject = client if rng.random() < SELF_SHARE else people.pop()
             moments.append(self._moment(f"{plan_id}-m{number}", cell, subject, people.pop()))
         attributes = draw_attributes(persona, theme, tuple(moments), plan_id)
-        risky = method == "mads" and theme.care == "self-harm" and rng.random() < RISK_SHARE
+        risky = theme.care == "self-harm" and method == "mads" and len(cells) < MAX_TURNS and rng.random() < RISK_SHARE
         return Plan(
             id=plan_id,
             seed=derive_seed(plan_id, "ask"),
@@ -116,6 +117,11 @@ class Planner:
             misreadings=_describe(rng.sample(sub.misreadings, MISREADINGS)),
             narration=narration, variant=variant, subject=subject, other=other,
         )  # fmt: skip
+
+
+def make_plans(config: PlanConfig, seed: int) -> Iterator[Plan]:
+    """Yield the plans of a recipe's first round; raises as `Planner` does."""
+    return Planner(config, seed).first_round()
 
 
 def describe_appraisal(label: str) -> str:

@@ -5,6 +5,7 @@ The system message depends on the signature alone, and rendering it is a third o
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
 
 import dspy
@@ -19,5 +20,5 @@ class ChatAdapter(dspy.ChatAdapter):
 
 
 @lru_cache(maxsize=256)
-def _render_system_message(signature: type[dspy.Signature]) -> str:
+def _render_system_message(signature: Hashable) -> str:
     return str(dspy.ChatAdapter().format_system_message(signature))

@@ -1,4 +1,4 @@
-"""Shared fixtures: the exam data, and a scripted teacher without mistakes."""
+"""Shared fixtures: the exam data, plans, and a scripted teacher without mistakes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from corpus.plans import make_plans
 from corpus.records import Plan
 from lms.build import build_lm
 from lms.spec import ModelSpec
+from signatures.chat_adapter import ChatAdapter
 
 ROOT = Path(__file__).resolve().parent.parent
 OFFICIAL_EMOBENCH = ROOT.parent / "shared" / "emobench" / "data"
@@ -27,13 +28,19 @@ def emobench_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def plans() -> list[Plan]:
-    """Twelve plans of seed 3."""
+    """Twelve plans of seed 3, for MADS sessions."""
     return list(make_plans(PlanConfig(sessions=12), seed=3))
+
+
+@pytest.fixture(scope="session")
+def concise_plans() -> list[Plan]:
+    """Twelve plans of seed 3, for concise sessions."""
+    return list(make_plans(PlanConfig(sessions=12, method="concise"), seed=3))
 
 
 @pytest.fixture
 def flawless_teacher() -> Iterator[dspy.LM]:
     """The scripted teacher with all mistakes off, set as the model of the context."""
     lm = build_lm(ModelSpec(model="scripted/counsel", mistakes={}))
-    with dspy.context(lm=lm, roles={}, adapter=dspy.ChatAdapter(), trace=[], disable_history=True):
+    with dspy.context(lm=lm, roles={}, adapter=ChatAdapter(), trace=[], disable_history=True):
         yield lm

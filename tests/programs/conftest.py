@@ -12,6 +12,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from lms.scripted.engine import find_writer
 from lms.scripted.mistakes import Mistakes
 from lms.scripted.prompt import Prompt
+from signatures.chat_adapter import ChatAdapter
 
 Player = Callable[[Prompt, dict[str, Any]], "dict[str, Any] | str"]
 
@@ -44,5 +45,11 @@ def played() -> Callable[[Player], dspy.LM]:
 @pytest.fixture(autouse=True)
 def chat_only(flawless_teacher: dspy.LM) -> Iterator[None]:
     """The flawless teacher, and one model call per attempt: no second try in JSON."""
-    with dspy.context(adapter=dspy.ChatAdapter(use_json_adapter_fallback=False)):
+    with dspy.context(adapter=ChatAdapter(use_json_adapter_fallback=False)):
         yield
+
+
+@pytest.fixture
+def never_content(played: Callable[[Player], dspy.LM]) -> dspy.LM:
+    """A supervisor to whom no session is ever complete, so that it takes all its turns."""
+    return played(lambda prompt, values: dict.fromkeys(values, False))

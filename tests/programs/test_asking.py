@@ -9,7 +9,11 @@ import pytest
 from programs.asking import ATTEMPTS, Asker, AskFailed
 from signatures.session import RespondAsTherapist
 
-TALK = {"phase": "meaning: explore", "recent_turns": "CLIENT: I left early.\nTHERAPIST: And?\nCLIENT: I went home."}
+TALK = {
+    "phase": "meaning: explore",
+    "care": "nothing in particular",
+    "recent_turns": "CLIENT: I left early.\nTHERAPIST: And?\nCLIENT: I went home.",
+}
 THERAPIST = dspy.Predict(RespondAsTherapist)
 Played = Callable[[Callable[[Any, dict[str, Any]], Any]], dspy.LM]
 

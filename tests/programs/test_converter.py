@@ -6,10 +6,11 @@ from typing import Any
 
 import dspy
 import pytest
-from programs.session import TherapySession
 
 from corpus.records import ApplicationDraft, Plan, Session, UnderstandingDraft, render_turns
+from programs.concise import ConciseSession
 from programs.converter import ItemConverter
+from programs.mads import TherapySession
 
 Played = Callable[[Callable[[Any, dict[str, Any]], Any]], dspy.LM]
 
@@ -20,12 +21,21 @@ def session(plans: list[Plan]) -> Session:
     return held
 
 
+@pytest.fixture(params=["mads", "concise"])
+def any_session(request: pytest.FixtureRequest, plans: list[Plan], concise_plans: list[Plan]) -> Session:
+    """One finished session of each method."""
+    program, plan = (TherapySession(), plans[1]) if request.param == "mads" else (ConciseSession(), concise_plans[1])
+    held: Session = program(plan=plan).session
+    return held
+
+
 def convert(session: Session, lm: dspy.LM | None = None) -> dspy.Prediction:
     with dspy.context(roles={"converter": lm} if lm else {}):
         return ItemConverter()(session=session)
 
 
-def test_each_told_moment_becomes_one_draft_with_the_planned_label(session: Session) -> None:
+def test_each_told_moment_becomes_one_draft_with_the_planned_label(any_session: Session) -> None:
+    session = any_session
     result = convert(session)
     assert (result.failures, result.retries) == ({}, 0)
     assert [draft.id for draft in result.drafts] == [moment.id for moment in session.plan.moments]
@@ -38,6 +48,36 @@ def test_each_told_moment_becomes_one_draft_with_the_planned_label(session: Sess
         else:
             assert (draft.category, draft.question_type) == (moment.category, moment.question_type)
             assert [len(part) for part in (draft.wrong, draft.misreadings)] == [3, 3]
+
+
+def test_the_people_of_a_draft_are_those_whom_its_scenario_names(plans: list[Plan]) -> None:
+    told_in = set()
+    for plan in plans:
+        session = TherapySession()(plan=plan).session
+        for draft, moment in zip(convert(session).drafts, plan.moments, strict=True):
+            named = (moment.subject, moment.other) if moment.narration == "third person" else (moment.other,)
+            assert draft.people == named
+            told_in.add(moment.narration)
+    assert told_in == {"first person", "second person", "third person"}
+
+
+@pytest.mark.parametrize(
+    ("narration", "subjects"), [("first person", {"I"}), ("second person", {"You"}), ("third person", set())]
+)
+def test_a_scenario_is_told_in_the_planned_person(session: Session, narration: str, subjects: set[str]) -> None:
+    moments = tuple(moment.model_copy(update={"narration": narration}) for moment in session.plan.moments)
+    told = session.model_copy(update={"plan": session.plan.model_copy(update={"moments": moments})})
+    for draft, moment in zip(convert(told).drafts, moments, strict=True):
+        assert draft.subject in subjects | {moment.other.name} | ({moment.subject.name} if not subjects else set())
+        assert (moment.subject.name in draft.scenario) == (narration == "third person")
+        assert draft.subject in ("I", "You") or draft.subject in draft.scenario
+
+
+def test_the_converter_sees_the_whole_plan_of_the_moment(played: Played, session: Session) -> None:
+    lm = played(lambda prompt, values: values)
+    convert(session, lm)
+    assert [prompt.inputs["moment"] for prompt in lm.engine.prompts] == [m.brief() for m in session.plan.moments]
+    assert {prompt.inputs["background"] for prompt in lm.engine.prompts} == {session.background}
 
 
 def test_a_moment_that_was_not_told_is_a_named_failure_and_no_draft(session: Session) -> None:

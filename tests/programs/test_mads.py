@@ -6,12 +6,18 @@ from typing import Any
 
 import dspy
 import pytest
-from programs.session import TherapySession, phase_of
 
+from corpus.config import PlanConfig
+from corpus.plans import make_plans
 from corpus.records import Plan, Session, render_turns
+from corpus.safety import PLANNING, voices_risk
 from programs.asking import AskFailed
+from programs.mads import TherapySession
+from programs.messages import count_sentences, phase_of
 
 Played = Callable[[Callable[[Any, dict[str, Any]], Any]], dspy.LM]
+RISK = "I keep thinking of ending it all, and I have told nobody."
+SAFE = "Thank you for saying that. Are you safe right now, and can we call the crisis line together?"
 LOOKS = ("scenario_clear", "emotions_present", "causes_present", "dilemma_present", "rich_enough")
 
 
@@ -58,26 +64,77 @@ def test_client_and_therapist_alternate_and_the_client_begins(plans: list[Plan])
         assert speakers == ["CLIENT", "THERAPIST"] * (len(speakers) // 2)
 
 
-def test_the_therapist_works_by_the_phase_of_the_turn(played: Played, plans: list[Plan]) -> None:
+def test_all_five_criteria_are_recorded_as_they_were_judged(played: Played, plans: list[Plan]) -> None:
+    def judge(turns: int) -> dict[str, bool]:
+        return {name: number < turns // 2 - 1 for number, name in enumerate(LOOKS)}
+
+    session = hold(plans[0], supervisor=supervisor(played, judge)).session
+    recorded = [[getattr(look, name) for name in LOOKS] for look in session.looks]
+    assert recorded == [[number < met for number in range(5)] for met in range(1, 6)]
+    assert [look.turn for look in session.looks] == [4, 6, 8, 10, 12]
+
+
+def client(played: Played, risk_turn: int = 0) -> dspy.LM:
+    """The scripted client, who has something new for every turn, and says in one turn that life is at risk."""
+
+    def says(prompt: Any, values: dict[str, Any]) -> dict[str, Any]:
+        number = len(lm.engine.prompts)
+        if number == risk_turn:
+            return {"message": RISK}
+        untold = prompt.inputs["moment"] != "none" or prompt.inputs["stage"].startswith("at risk")
+        return values if untold else {"message": f"That was {number} days ago."}
+
+    lm = played(says)
+    return lm
+
+
+def test_the_therapist_works_by_the_phase_of_the_turn_and_the_session_records_it(
+    played: Played, plans: list[Plan], never_content: dspy.LM
+) -> None:
     therapist = played(lambda prompt, values: values)
-    session = hold(plans[0], therapist=therapist).session
-    phases = [prompt.inputs["phase"] for prompt in therapist.engine.prompts]
-    assert phases == [phase_of(number) for number in range(1, len(session.turns) // 2 + 1)]
-    assert [phase.split(":")[0] for phase in phases[:6]] == ["facts and feelings"] * 2 + ["meaning"] * 2 + [
-        "perspective"
-    ] * 2
-    assert phase_of(14) == phase_of(5)
+    session = hold(plans[0], therapist=therapist, supervisor=never_content).session
+    told = [prompt.inputs["phase"] for prompt in therapist.engine.prompts]
+    assert told == [phase_of(turn) for turn in range(1, 15)]
+    recorded = [turn.phase for turn in session.turns if turn.speaker == "THERAPIST"]
+    assert recorded == ["facts and feelings"] * 2 + ["meaning"] * 2 + ["perspective"] * 10
+    assert not any(turn.phase for turn in session.turns if turn.speaker == "CLIENT")
 
 
-def test_each_moment_is_brought_up_once_in_order_and_then_none(played: Played, plans: list[Plan]) -> None:
+def test_the_client_is_told_the_stage_of_the_arc_and_the_session_records_it(
+    played: Played, plans: list[Plan], never_content: dspy.LM
+) -> None:
     for plan in plans:
-        client = played(lambda prompt, values: values)
-        never = supervisor(played, lambda turns: dict.fromkeys(LOOKS, False))
-        session = hold(plan, client=client, supervisor=never).session
+        speaker = client(played)
+        session = hold(plan, client=speaker, supervisor=never_content).session
+        recorded = [turn.stage for turn in session.turns if turn.speaker == "CLIENT"]
+        assert recorded == [
+            prompt.inputs["stage"] for prompt in speaker.engine.prompts if "complaint" not in prompt.inputs
+        ]
+        assert tuple(dict.fromkeys(recorded)) == plan.arc
+        assert [plan.arc.index(stage) for stage in recorded] == sorted(plan.arc.index(stage) for stage in recorded)
+        assert not any(turn.stage for turn in session.turns if turn.speaker == "THERAPIST")
+
+
+def test_the_client_s_manner_and_history_are_in_every_turn(played: Played, plans: list[Plan]) -> None:
+    client = played(lambda prompt, values: values)
+    session = hold(plans[0], client=client).session
+    shown = {
+        tuple(prompt.inputs[name] for name in ("client", "background", "manner")) for prompt in client.engine.prompts
+    }
+    person = plans[0].client
+    assert shown == {(f"{person.name} ({person.pronouns})", session.background, plans[0].attributes.manner)}
+
+
+def test_each_moment_is_brought_up_once_in_order_and_then_none(
+    played: Played, plans: list[Plan], never_content: dspy.LM
+) -> None:
+    for plan in plans:
+        speaker = client(played)
+        session = hold(plan, client=speaker, supervisor=never_content).session
         told = [turn.moment for turn in session.turns if turn.speaker == "CLIENT"]
         wanted = [moment.id for moment in plan.moments]
         assert told == wanted + [""] * (14 - len(wanted))
-        asked = [prompt.inputs["moment"] for prompt in client.engine.prompts if "complaint" not in prompt.inputs]
+        asked = [prompt.inputs["moment"] for prompt in speaker.engine.prompts if "complaint" not in prompt.inputs]
         assert asked == [moment.brief() for moment in plan.moments] + ["none"] * (14 - len(wanted))
         assert not any(turn.moment for turn in session.turns if turn.speaker == "THERAPIST")
 
@@ -97,6 +154,85 @@ def test_no_turn_is_said_twice(plans: list[Plan]) -> None:
     for plan in plans:
         texts = [turn.text for turn in hold(plan).session.turns]
         assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize("moments", [(1, 1), (6, 8), (14, 14)])
+def test_the_scripted_teacher_keeps_to_the_wanted_lengths(moments: tuple[int, int]) -> None:
+    for plan in make_plans(PlanConfig(sessions=40, moments=moments), seed=5):
+        session = hold(plan).session
+        assert 200 <= len(session.background.split()) <= 400, session.background
+        opening, *later = [turn.text for turn in session.turns if turn.speaker == "CLIENT"]
+        assert 2 <= count_sentences(opening) <= 5, opening
+        assert not [text for text in later if count_sentences(text) > 3]
+        assert all("?" in turn.text for turn in session.turns if turn.speaker == "THERAPIST")
+
+
+def test_the_scripted_roles_have_something_new_to_say_for_all_fourteen_turns(
+    plans: list[Plan], never_content: dspy.LM
+) -> None:
+    for plan in plans:
+        texts = [turn.text for turn in hold(plan, supervisor=never_content).session.turns]
+        assert len(texts) == len(set(texts)) == 28
+
+
+def test_the_scripted_teacher_without_mistakes_is_never_asked_twice() -> None:
+    results = [hold(plan) for plan in make_plans(PlanConfig(sessions=60), seed=7)]
+    assert any(result.session.plan.risk_turn for result in results)
+    assert [result.session.id for result in results if result.retries] == []
+
+
+@pytest.mark.parametrize(
+    ("turn", "count", "complaint"),
+    [(1, 6, ""), (1, 7, "too long"), (2, 5, ""), (2, 6, "too long"), (3, 9, "too long")],
+)
+def test_a_client_who_talks_at_length_is_asked_for_less(
+    played: Played, plans: list[Plan], turn: int, count: int, complaint: str
+) -> None:
+    def chatty(prompt: Any, values: dict[str, Any]) -> dict[str, Any]:
+        now = len([p for p in client.engine.prompts if "complaint" not in p.inputs])
+        hit = now == turn and "complaint" not in prompt.inputs
+        return {"message": " ".join(f"It was number {n}." for n in range(count))} if hit else values
+
+    client = played(chatty)
+    result = hold(plans[0], client=client)
+    complaints = [p.inputs["complaint"].partition(":")[0] for p in client.engine.prompts if "complaint" in p.inputs]
+    assert complaints == ([complaint] if complaint else [])
+    assert result.retries == bool(complaint)
+    assert ("It was number 0." in result.session.turns[2 * turn - 2].text) == (not complaint)
+
+
+def test_speaker_tags_and_line_breaks_are_cleaned_away(played: Played, plans: list[Plan]) -> None:
+    def tagged(tag: str) -> dspy.LM:
+        return played(lambda prompt, values: {"message": f"{tag}:\n" + values["message"].replace(" ", "\n", 1)})
+
+    session = hold(plans[0], client=tagged("CLIENT"), therapist=tagged("Therapist")).session
+    assert session == hold(plans[0]).session
+
+
+@pytest.mark.parametrize(
+    ("role", "addition"),
+    [
+        ("client", " THERAPIST: And what did you feel?"),
+        ("client", "\nTherapist: And what did you feel?"),
+        ("therapist", "\nCLIENT: I went home."),
+        ("therapist", " Client: I went home."),
+    ],
+)
+def test_a_message_that_speaks_for_both_is_asked_for_again_and_in_the_end_refused(
+    played: Played, plans: list[Plan], role: str, addition: str
+) -> None:
+    def both(prompt: Any, values: dict[str, Any]) -> dict[str, Any]:
+        return {"message": values["message"] + addition}
+
+    def mends(prompt: Any, values: dict[str, Any]) -> dict[str, Any]:
+        return values if "complaint" in prompt.inputs else both(prompt, values)
+
+    result = hold(plans[0], **{role: played(mends)})
+    assert result.retries == len(result.session.turns) // 2
+    assert not any(addition.strip() in turn.text for turn in result.session.turns)
+    with pytest.raises(AskFailed) as caught:
+        hold(plans[0], **{role: played(both)})
+    assert caught.value.reason == f"{role}: speaks for both"
 
 
 def test_a_repeated_turn_is_asked_for_again_with_the_complaint(played: Played, plans: list[Plan]) -> None:
@@ -122,6 +258,8 @@ def test_a_repeated_turn_is_asked_for_again_with_the_complaint(played: Played, p
         ("background", {"background": "long " * 601}, "background: background length"),
         ("client", {"message": " \n "}, "client: empty message"),
         ("client", {"message": "The same as ever."}, "client: repeated turn"),
+        ("client", {"message": "And so on. " * 9}, "client: too long"),
+        ("therapist", {"message": "I see."}, "therapist: no question"),
         ("therapist", "I refuse.", "therapist: unreadable answer"),
         ("supervisor", dict.fromkeys(LOOKS, "perhaps"), "supervisor: unreadable answer"),
     ],
@@ -172,3 +310,78 @@ def test_a_saved_program_holds_no_model(tmp_path: Path, plans: list[Plan]) -> No
     again = TherapySession()
     again.load(str(path))
     assert again(plan=plans[0]).session == hold(plans[0]).session
+
+
+@pytest.mark.parametrize("turn", range(1, 15))
+def test_whenever_a_client_voices_risk_the_next_answer_puts_safety_first(
+    played: Played, plans: list[Plan], never_content: dspy.LM, turn: int
+) -> None:
+    therapist = played(lambda prompt, values: {"message": SAFE} if prompt.inputs["phase"][:6] == "safety" else values)
+    session = hold(plans[0], client=client(played, turn), therapist=therapist, supervisor=never_content).session
+    risk, answer = session.turns[2 * turn - 2 : 2 * turn]
+    assert (risk.text, answer.text) == (RISK, SAFE)
+    phases = [turn.phase for turn in session.turns if turn.speaker == "THERAPIST"]
+    assert [number for number, phase in enumerate(phases, 1) if phase == "safety"] == [turn]
+    assert len(session.turns) == 28
+
+
+@pytest.mark.parametrize("turn", range(1, 15))
+def test_a_therapist_who_passes_over_risk_is_asked_again_and_the_mended_answer_is_kept(
+    played: Played, plans: list[Plan], never_content: dspy.LM, turn: int
+) -> None:
+    def hasty(prompt: Any, values: dict[str, Any]) -> dict[str, Any]:
+        if RISK not in prompt.inputs["recent_turns"].splitlines()[-1]:
+            return values
+        return {"message": SAFE if "complaint" in prompt.inputs else "What happened then?"}
+
+    therapist = played(hasty)
+    result = hold(plans[0], client=client(played, turn), therapist=therapist, supervisor=never_content)
+    assert result.session.turns[2 * turn - 1].text == SAFE
+    assert not any(turn.text == "What happened then?" for turn in result.session.turns)
+    complaints = [prompt.inputs["complaint"] for prompt in therapist.engine.prompts if "complaint" in prompt.inputs]
+    assert [complaint.partition(":")[0] for complaint in complaints] == ["safety not put first"]
+
+
+@pytest.mark.parametrize("turn", range(1, 15))
+@pytest.mark.parametrize("words", ["What happened then?", "Have you called a crisis line?", "Are you safe?"])
+def test_a_session_in_which_risk_is_passed_over_is_lost_under_a_named_reason(
+    played: Played, plans: list[Plan], never_content: dspy.LM, turn: int, words: str
+) -> None:
+    therapist = played(lambda prompt, values: {"message": f"{len(therapist.engine.prompts)} minutes ago? {words}"})
+    with pytest.raises(AskFailed) as caught:
+        hold(plans[0], client=client(played, turn), therapist=therapist, supervisor=never_content)
+    assert caught.value.reason == "therapist: safety not put first"
+    assert len(therapist.engine.prompts) == turn - 1 + 3
+
+
+@pytest.mark.parametrize("turn", [3, 4, 5])
+def test_a_planned_risk_turn_is_spent_on_the_risk_alone(played: Played, plans: list[Plan], turn: int) -> None:
+    plan = plans[0].model_copy(update={"risk_turn": turn})
+    speaker = client(played)
+    therapist = played(lambda prompt, values: {"message": SAFE} if prompt.inputs["phase"][:6] == "safety" else values)
+    session = hold(plan, client=speaker, therapist=therapist).session
+    told = [turn.moment for turn in session.turns if turn.speaker == "CLIENT"]
+    wanted = [moment.id for moment in plan.moments]
+    assert told[: len(wanted) + 1] == [*wanted[: turn - 1], "", *wanted[turn - 1 :]]
+    risk, answer = session.turns[2 * turn - 2 : 2 * turn]
+    assert voices_risk(risk.text)
+    assert (answer.text, answer.phase) == (SAFE, "safety")
+    assert risk.stage.startswith("at risk: ")
+    told_now = speaker.engine.prompts[turn - 1].inputs
+    assert (told_now["stage"], told_now["moment"]) == (risk.stage, "none")
+    others = [turn.stage for turn in session.turns if turn.speaker == "CLIENT" and turn is not risk]
+    assert set(others) <= set(plan.arc)
+    assert others[-1] == plan.arc[-1]
+
+
+@pytest.mark.parametrize("care", ["", "self-harm", "abuse"])
+def test_background_and_therapist_are_told_what_to_be_careful_about(
+    played: Played, plans: list[Plan], care: str
+) -> None:
+    plan = plans[0].model_copy(update={"theme": plans[0].theme.model_copy(update={"care": care})})
+    lm = played(lambda prompt, values: values)
+    hold(plan, lm=lm)
+    told = {prompt.inputs["care"] for prompt in lm.engine.prompts if "care" in prompt.inputs}
+    assert told == {PLANNING[care] if care else "nothing in particular"}
+    wanted = [prompt.outputs for prompt in lm.engine.prompts if "care" in prompt.inputs]
+    assert set(wanted) == {("background",), ("message",)}
