@@ -190,11 +190,16 @@ def _longest_share(choices: Sequence[str], label: str) -> float:
 
 
 def _readers(drafts: Sequence[Item]) -> list[Row]:
+    emotions = [(d.emotion, d.wrong_emotions) for d in drafts if isinstance(d, UnderstandingDraft)]
     causes = [(d.cause, d.wrong_causes) for d in drafts if isinstance(d, UnderstandingDraft)]
     options = [(d.best, d.wrong) for d in drafts if isinstance(d, ApplicationDraft)]
     return [
-        _most(f"choices-only reader on {name}: above chance by", 100 * (read_choices_only(asked) - 0.25), "points", 5)
-        for name, asked in (("EU causes", causes), ("EA", options))
+        _most(f"choices-only reader on {name}: above chance by", 100 * (read_choices_only(asked) - chance), "points", 5)
+        for name, asked, chance in (
+            ("EU emotions", emotions, 1 / 6),
+            ("EU causes", causes, 1 / 4),
+            ("EA", options, 1 / 4),
+        )
     ]
 
 

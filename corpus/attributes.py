@@ -76,4 +76,5 @@ def _areas(members: dict[str, tuple[str, ...]], planned: list[str], *key: object
     wanted = [area for name in planned for area, names in members.items() if name in names]
     others = [area for area in members if area not in wanted]
     rng.shuffle(others)
-    return tuple(dict.fromkeys([*wanted, *others]))[: rng.randint(*AREAS)]
+    areas = tuple(dict.fromkeys([*wanted, *others]))
+    return areas[: max(rng.randint(*AREAS), min(len(set(wanted)), AREAS[1]))]

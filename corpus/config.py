@@ -32,7 +32,9 @@ class PlanConfig(BaseModel):
     @field_validator("method")
     @classmethod
     def _shares_are_positive(cls, method: Method | dict[Method, float]) -> Method | dict[Method, float]:
-        if isinstance(method, dict) and (not method or min(method.values()) < 0 or sum(method.values()) <= 0):
+        if isinstance(method, dict) and (
+            not method or not all(0 <= share < float("inf") for share in method.values()) or not any(method.values())
+        ):
             raise ValueError("shares are numbers from 0 up, and one of them is above 0")
         return method
 

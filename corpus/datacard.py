@@ -30,17 +30,18 @@ def write_datacard(
         items: the kept items; splits: session → split; dropped: reason → drafts; methods: pipeline → sessions.
     """
     teachers = Counter(item.teacher for item in items)
-    scripted = all(teacher.startswith("scripted/") for teacher in teachers)
+    scripted = bool(teachers) and all(teacher.startswith("scripted/") for teacher in teachers)
     lines = [
         "---", "language: en", "task_categories: [multiple-choice]", "tags: [emotional-intelligence, synthetic]",
         f"pretty_name: EmoReason {name}", "---", "",
         f"# EmoReason data: {name}", "",
         f"> {SAFETY}", "",
         f"{len(items):,} multiple-choice items on emotional understanding (EU) and application (EA), each with an "
-        f"explanation, from {len(splits):,} sessions (" + ", ".join(f"{m} {n:,}" for m, n in methods.items()) + f"), "
+        f"explanation, from {sum(methods.values()):,} sessions (" + ", ".join(f"{m} {n:,}" for m, n in methods.items()) + f"), "
         f"seed {seed}.", "",
-        "Written by: " + ", ".join(f"`{teacher}` ({count:,})" for teacher, count in sorted(teachers.items())) + ".",
     ]  # fmt: skip
+    if teachers:
+        lines.append("Written by: " + ", ".join(f"`{t}` ({count:,})" for t, count in sorted(teachers.items())) + ".")
     if scripted:
         lines.append(
             "The scripted teacher is a grammar, not a language model: its items show that the pipeline works and say "

@@ -22,7 +22,7 @@ _NOT_EMPLOYED = re.compile(r"\b(retired|unemployed|homemaker|pensioner)\b", re.I
 def sample_personas(path: Path | None, sessions: int, uses: int, seed: int) -> list[Persona]:
     """Return one persona per session and some to spare, each new persona before any is used again.
 
-    The file is read once as a stream; memory holds at most ``sessions`` personas (reservoir sampling,
+    The file is read once as a stream; memory holds at most SPARE × ``sessions`` personas (reservoir sampling,
     Vitter 1985, algorithm R), so a file of any size will do.
 
     Raises:
@@ -30,12 +30,12 @@ def sample_personas(path: Path | None, sessions: int, uses: int, seed: int) -> l
         DataError: the file is unreadable or malformed.
     """
     source = path or files("corpus").joinpath("data/personas.jsonl")
-    rng, pool, seen = rng_for(seed, "personas"), list[Persona](), 0
+    rng, pool, seen, most = rng_for(seed, "personas"), list[Persona](), 0, ceil(SPARE * sessions)
     for persona in iter_records(source, Persona):
         seen += 1
-        if len(pool) < sessions:
+        if len(pool) < most:
             pool.append(persona)
-        elif (slot := rng.randrange(seen)) < sessions:
+        elif (slot := rng.randrange(seen)) < most:
             pool[slot] = persona
     if seen * uses < sessions:
         raise RecipeError(
@@ -43,7 +43,7 @@ def sample_personas(path: Path | None, sessions: int, uses: int, seed: int) -> l
             f"(plan.persona_uses); lower plan.sessions to {seen * uses} or raise plan.persona_uses"
         )
     chosen: list[Persona] = []
-    for _ in range(min(uses, ceil(SPARE * sessions / len(pool)))):
+    for _ in range(min(uses, ceil(most / len(pool)))):
         rng.shuffle(pool)
         chosen += pool
     return chosen

@@ -7,6 +7,7 @@ still lack (corpus/quotas.py).  Everything follows from the recipe's seed and th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import gcd
 from typing import cast
 
 from corpus.attributes import arc_of, draw_attributes
@@ -140,7 +141,8 @@ def _describe(names: list[str]) -> tuple[str, ...]:
 def _method_cards(method: Method | dict[Method, float]) -> list[Method]:
     shares = method if isinstance(method, dict) else {method: 1.0}
     total = sum(shares.values())
-    return [method for method, share in shares.items() for _ in range(round(20 * share / total))]
+    counts = {method: round(100 * share / total) for method, share in shares.items()}
+    return [method for method, count in counts.items() for _ in range(count // gcd(*counts.values()))]
 
 
 def _draw_people(persona: Persona, count: int, plan_id: str) -> list[Person]:

@@ -13,6 +13,12 @@ from math import ceil
 TOLERANCE = 0.05
 
 
+def shares_of(planned: Counter[str]) -> dict[str, float]:
+    """Return the share of each planned cell within its task: what decks and weights really dealt."""
+    totals = {task: sum(n for name, n in planned.items() if ("/" in name) == task) for task in (True, False)}
+    return {name: count / totals["/" in name] for name, count in planned.items()}
+
+
 def find_lacking(written: Counter[str], shares: dict[str, float]) -> dict[str, int]:
     """Return how many more moments each short cell needs.
 

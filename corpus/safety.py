@@ -22,22 +22,36 @@ PLANNING: dict[Care, str] = {
     ),
 }
 
+_PLACE = (
+    r"(?! with (?!this|it\b|the pain)"
+    r"| (?:in|at|on|near|there|here|together|alone|next|by|off|under|abroad|apart|among|up|through)\b)"
+)
+_OTHERS = r"(?! (?:the|my|his|her|their|our|your|him|them|early)\b)"
+_NO = r"(?:\bnot|n't|\bno longer|\bnever|\bstop(?:ped)?)"
 _RISK = re.compile(
-    r"\b(?:kill(?:ing)? (?:my|him|her|them)sel(?:f|ves)|kill me|end(?:ing)? (?:my|it all|my own) ?life"
-    r"|end(?:ing)? it all|suicid\w*"
-    r"|(?:hurt|harm|cut)(?:ting|ing)? myself|take my (?:own )?life"
-    r"|(?:not|n't|no longer|stop) (?:want(?:ed)?|wish(?:ed)?|wanting) to"
-    r" (?:live|be alive|wake up|be here any ?more|go on living)"
-    r"|(?:no|any) (?:reason|point) (?:to|in) (?:live|living|stay(?:ing)? alive)"
-    r"|better off (?:dead|without me)|rather be dead|wish I (?:was|were) dead|easier not to be (?:here|alive)"
-    r"|staying alive has become"
-    r"|(?:he|she|they|who) (?:will|might|would|is going to|said (?:he|she|they) would) (?:kill|beat|hurt) me"
-    r"|afraid (?:he|she|they) (?:will|would) (?:kill|beat|hurt) me|not safe (?:at home|tonight))\b",
+    r"\bkill(?:ing)? (?:my|him|her|them)sel(?:f|ves)\b"
+    r"|\bend(?:ing)? (?:my(?: own)? life|it all)\b|\btak(?:e|ing) my (?:own )?life\b(?! in(?:to)? my)"
+    r"|(?<!career )(?<!social )(?<!political )(?<!professional )(?<!financial )\bsuicid\w*"
+    r"|\b(?:hurt|harm|cut)(?:ting|ing)? myself\b(?! (?:\w+ing|short|off|loose|an?|some)\b)"
+    r"|\bwant(?:ed|ing)? to die\b(?! (?:of|for|from|laughing)\b)"
+    rf"|{_NO} (?:want(?:ed|ing)?|wish(?:ed|ing)?) to"
+    rf" (?:be alive|go on living|exist|be here any ?more|live\b{_PLACE}|wake up\b{_OTHERS})"
+    r"|\bcan(?:not|'t| not) go on living\b"
+    rf"|\b(?:no|any) (?:reason|point) (?:to|in) (?:stay(?:ing)? alive|go(?:ing)? on living|liv(?:e|ing)\b{_PLACE})"
+    r"|\bbetter off (?:dead|without me)\b|\brather be dead\b|\bwish(?:ed|ing)? I (?:was|were) dead\b"
+    r"|\beasier not to be (?:here|alive)\b|\bstaying alive has become\b"
+    r"|\b(?:he|she|they|who) (?:will|might|would|is going to|said (?:he|she|they) would) "
+    r"(?:kill|hurt|beat(?! me (?:at|to|in|by)\b)) me\b"
+    r"|\bafraid (?:that )?(?:he|she|they) (?:will|would) (?:kill|beat|hurt) me\b"
+    r"|\b(?:threatened|tried|trying) to kill me\b"
+    r"|\b(?:I am|I'm|we are|we're|feel) not safe (?:at home|tonight)\b|\b(?:not|n't) feel safe (?:at home|tonight)\b",
     re.IGNORECASE,
 )
 _ASKS_DIRECTLY = re.compile(
-    r"\b(?:safe\b[^.!?]*\?|thinking (?:of|about) (?:suicide|ending|killing|taking|dying)[^.!?]*\?"
-    r"|(?:end|take) your (?:own )?life[^.!?]*\?|kill(?:ing)? yourself[^.!?]*\?|hurt(?:ing)? yourself[^.!?]*\?)",
+    r"\b(?:safe\b[^.!?]*\?"
+    r"|(?:think(?:ing)?|thoughts?) (?:of|about) (?:suicide|ending|killing|taking|dying|hurting)[^.!?]*\?"
+    r"|(?:end|ending|take|taking) your (?:own )?life[^.!?]*\?|kill(?:ing)? yourself[^.!?]*\?"
+    r"|hurt(?:ing)? yourself[^.!?]*\?|want to die[^.!?]*\?)",
     re.IGNORECASE,
 )
 _URGENT_HELP = re.compile(
@@ -49,9 +63,10 @@ _URGENT_HELP = re.compile(
 
 def voices_risk(text: str) -> bool:
     """Return True when a message says that the speaker's life or safety is at risk now."""
-    return _RISK.search(text) is not None
+    return _RISK.search(text.replace("’", "'")) is not None
 
 
 def puts_safety_first(text: str) -> bool:
-    """Return True when a message asks about safety directly and names urgent help or company."""
-    return _ASKS_DIRECTLY.search(text) is not None and _URGENT_HELP.search(text) is not None
+    """Return True when the first question of a message asks about safety directly, and it names help or company."""
+    first_question = text[: text.find("?") + 1]
+    return _ASKS_DIRECTLY.search(first_question) is not None and _URGENT_HELP.search(text) is not None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dspy
 
 from corpus.records import Plan, Session, Turn
+from corpus.safety import voices_risk
 from programs.asking import Asker
 from programs.messages import (
+    SAFETY,
     care_for,
     clean_message,
     introduce,
@@ -59,15 +61,17 @@ class ConciseSession(dspy.Module):
             arc="\n".join(stages),
             **shared,
         ).messages
-        turns = []
+        turns: list[Turn] = []
         for index, text in enumerate(messages):
             number, by_therapist = divmod(index, 2)
             told = plan.moments[number].id if number < len(plan.moments) else ""
             if by_therapist:
-                phase = phase_of(number + 1).partition(":")[0]
-                turns.append(Turn(speaker="THERAPIST", text=clean_message(text), phase=phase))
+                phase = SAFETY if voices_risk(turns[-1].text) else phase_of(number + 1)
+                said = clean_message(text, "THERAPIST")
+                turns.append(Turn(speaker="THERAPIST", text=said, phase=phase.partition(":")[0]))
             else:
-                turns.append(Turn(speaker="CLIENT", text=clean_message(text), moment=told, stage=stages[number]))
+                said = clean_message(text, "CLIENT")
+                turns.append(Turn(speaker="CLIENT", text=said, moment=told, stage=stages[number]))
         session = Session(id=plan.id, plan=plan, background=background, turns=tuple(turns), looks=())
         return dspy.Prediction(session=session, calls=ask.calls, retries=ask.retries)
 
@@ -84,7 +88,8 @@ def _check_dialogue(answer: dspy.Prediction) -> str:
         return f"wrong count: {len(answer.messages)} messages, wanted are {2 * ROUNDS}, client and therapist in turn"
     said: set[str] = set()
     heard = ""
-    for index, text in enumerate(map(clean_message, answer.messages)):
+    for index, message in enumerate(answer.messages):
+        text = clean_message(message, "THERAPIST" if index % 2 else "CLIENT")
         fault = why_not_therapist(text, said, heard) if index % 2 else why_not_client(text, said)
         if fault:
             return f"{fault} (message {index + 1})"

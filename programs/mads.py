@@ -68,15 +68,16 @@ class TherapySession(dspy.Module):
         turns: list[Turn] = []
         looks: list[Look] = []
         waiting = list(plan.moments)
+        expected = max(FIRST_LOOK, len(plan.moments) + bool(plan.risk_turn))
         for number in range(1, LAST_TURN + 1):
             at_risk = number == plan.risk_turn
             moment = waiting.pop(0) if waiting and not at_risk else None
-            stage = RISK if at_risk else plan.stage(number, len(plan.moments) + bool(plan.risk_turn))
+            stage = RISK if at_risk else plan.stage(number, expected)
             turns.append(self._client_turn(ask, plan, background, turns, moment, stage))
             turns.append(self._therapist_turn(ask, plan, turns, number))
             if number >= FIRST_LOOK and (number - FIRST_LOOK) % LOOK_EVERY == 0:
                 looks.append(self._look(ask, plan, turns, number))
-                if looks[-1].complete:
+                if looks[-1].complete and number >= plan.risk_turn:
                     break
         session = Session(id=plan.id, plan=plan, background=background, turns=tuple(turns), looks=tuple(looks))
         return dspy.Prediction(session=session, calls=ask.calls, retries=ask.retries)
@@ -95,9 +96,14 @@ class TherapySession(dspy.Module):
         if turns:
             inputs["recent_turns"] = render_turns(turns[-RECENT_TURNS:])
         said = {turn.text for turn in turns}
-        answer = ask("client", predictor, check=lambda a: why_not_client(clean_message(a.message), said), **inputs)
+        answer = ask(
+            "client", predictor, check=lambda a: why_not_client(clean_message(a.message, "CLIENT"), said), **inputs
+        )
         return Turn(
-            speaker="CLIENT", text=clean_message(answer.message), moment=moment.id if moment else "", stage=stage
+            speaker="CLIENT",
+            text=clean_message(answer.message, "CLIENT"),
+            moment=moment.id if moment else "",
+            stage=stage,
         )
 
     def _therapist_turn(self, ask: Asker, plan: Plan, turns: list[Turn], number: int) -> Turn:
@@ -106,12 +112,12 @@ class TherapySession(dspy.Module):
         answer = ask(
             "therapist",
             self.respond_as_therapist,
-            check=lambda a: why_not_therapist(clean_message(a.message), said, heard),
+            check=lambda a: why_not_therapist(clean_message(a.message, "THERAPIST"), said, heard),
             phase=phase,
             care=care_for(plan),
             recent_turns=render_turns(turns[-RECENT_TURNS:]),
         )
-        return Turn(speaker="THERAPIST", text=clean_message(answer.message), phase=phase.partition(":")[0])
+        return Turn(speaker="THERAPIST", text=clean_message(answer.message, "THERAPIST"), phase=phase.partition(":")[0])
 
     def _look(self, ask: Asker, plan: Plan, turns: list[Turn], number: int) -> Look:
         answer = ask(

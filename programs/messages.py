@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 
-from corpus.records import Person, Plan
+from corpus.records import Person, Plan, Speaker
 from corpus.safety import PLANNING, puts_safety_first, voices_risk
 from corpus.text import one_line
 
 MAX_OPENING_SENTENCES, MAX_SENTENCES = 6, 5  # asked for: up to five, and up to three; beyond these it is asked again
 SAFETY = "safety: the client says that life or safety is at risk; this comes before anything else"
-_TAG = re.compile(r"^(?:client|patient|therapist)\s*:\s*", re.IGNORECASE)
+_TAGS: dict[Speaker, re.Pattern[str]] = {
+    "CLIENT": re.compile(r"^(?:client|patient)\s*:\s*", re.IGNORECASE),
+    "THERAPIST": re.compile(r"^therapist\s*:\s*", re.IGNORECASE),
+}
 _FOREIGN_TAG = re.compile(r"\b(?:CLIENT|PATIENT|THERAPIST|Client|Patient|Therapist)\s*:")
 _SENTENCE_END = re.compile(r"[.!?…][\"”’]?(?=\s|$)")
 
@@ -37,9 +40,9 @@ def care_for(plan: Plan) -> str:
     return PLANNING.get(plan.theme.care, "nothing in particular")
 
 
-def clean_message(text: str) -> str:
-    """Put a message on one line, without the speaker's tag."""
-    return _TAG.sub("", one_line(text))
+def clean_message(text: str, speaker: Speaker) -> str:
+    """Put a message on one line, without the speaker's own tag."""
+    return _TAGS[speaker].sub("", one_line(text))
 
 
 def count_sentences(text: str) -> int:

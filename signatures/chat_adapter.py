@@ -16,9 +16,9 @@ class ChatAdapter(dspy.ChatAdapter):
 
     def format_system_message(self, signature: type[dspy.Signature]) -> str:
         """Return the system message of a signature, from memory if it was rendered before."""
-        return _render_system_message(signature)
+        return _render_system_message(signature, signature.instructions)  # type: ignore[arg-type]  # classes are hashable
 
 
 @lru_cache(maxsize=256)
-def _render_system_message(signature: Hashable) -> str:
+def _render_system_message(signature: Hashable, instructions: str) -> str:
     return str(dspy.ChatAdapter().format_system_message(signature))

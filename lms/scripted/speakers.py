@@ -33,6 +33,8 @@ def write_background(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
     setups = [event.form(event.frame.setup, "background") for event in events]
     words = _count_words([*said, *setups])
     for event, setup in zip(events, setups, strict=True):
+        if _count_words([*said, setup]) > MAX_BACKGROUND_WORDS:
+            break
         said.append(setup)
         happening = event.form(event.turn.happens, "background")
         words += len(happening.split())
@@ -125,10 +127,10 @@ def _client_says(moment: dict[str, str] | None, stage: str, client: str, heard: 
     if kind == "at risk":
         return rng.choice(lines.client["risk"])
     reactions = lines.stages[kind]
-    said = [rng.choice([line for line in reactions if line not in heard] or list(reactions))]
+    fresh = [line for line in reactions if line not in heard] or list(reactions)
     if moment is None:
-        more = [line for line in reactions if line not in heard and line not in said]
-        return " ".join([*said, *more[:1]])
+        return " ".join(rng.sample(fresh, min(MAX_SENTENCES, len(fresh))))
+    said = [rng.choice(fresh)]
     event = Event.of(moment)
     told = _short_telling(event, client, rng, MAX_SENTENCES - 1)
     if heard:

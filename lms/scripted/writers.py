@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any, cast
 
 from corpus.seeds import rng_for
@@ -16,18 +17,18 @@ from lms.scripted.prompt import Prompt, read_moments
 
 EXTRA_EMOTIONS = 2
 _DOUBLE_STOP = re.compile(r"([.!?][\"”]?)\.(?=\s|$)")  # an answer that ends in a quotation brings its own full stop
-PAIR_SHARE = 0.3  # of the extra wrong emotions; a pair must not stand out as the key
 
 
 def write_understanding(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
     """Compose an EU item from the moment's event."""
-    event = Event.of(read_moments(prompt.inputs["moment"])[0])
+    moment = read_moments(prompt.inputs["moment"])[0]
+    event = Event.of(moment)
     turn, others = cast(UnderstandingTurn, event.turn), cast(list[UnderstandingTurn], event.others)
     told = event.scene()
     cue = told[-1]
     if mistakes.makes("names_emotion", prompt):
         told[-1] = f"{event.asked} felt nothing but {turn.emotion.lower().replace(' & ', ' and ')}."
-    wrong_emotions = [other.emotion for other in others] + _extra_emotions(event, turn.emotion)
+    wrong_emotions = [other.emotion for other in others] + _extra_emotions(event, moment["sub-category"], turn.emotion)
     if mistakes.makes("near_synonym", prompt) and (near := _near_synonym(turn.emotion, wrong_emotions)):
         wrong_emotions[-1] = near
     cause, wrong_causes = _answers(event, turn.cause, [other.cause for other in others], prompt, mistakes)
@@ -130,12 +131,24 @@ def _near_synonym(label: str, taken: list[str]) -> str:
     return next((name for name in sorted(near) if name not in taken and name not in key), "")
 
 
-def _extra_emotions(event: Event, label: str) -> list[str]:
-    """Two more wrong emotions that share nothing with the key and are no neighbours of it."""
-    emotions, rng = load_taxonomy().emotions, rng_for(event.key, "extra emotions")
-    key = split_label(label)
-    taken = {name for turn in event.frame.turns for name in split_label(cast(UnderstandingTurn, turn).emotion)}
-    banned = taken | {near for name in key for near in emotions[name].near}
-    free = [name for name in emotions if name not in banned and not set(emotions[name].near) & set(key)]
-    rng.shuffle(free)
-    return [f"{free.pop()} & {free.pop()}" if rng.random() < PAIR_SHARE else free.pop() for _ in range(EXTRA_EMOTIONS)]
+def _extra_emotions(event: Event, sub_category: str, label: str) -> list[str]:
+    """Two more wrong labels, not taken, that share nothing with the key and are no neighbours of it.
+
+    They are labels that the sub-category also asks for, so that a label alone tells little about being right.
+    """
+    taxonomy, rng = load_taxonomy(), rng_for(event.key, "extra emotions")
+    key = set(split_label(label))
+    near = {name for emotion in key for name in taxonomy.emotions[emotion].near}
+    taken = {cast(UnderstandingTurn, turn).emotion for turn in event.frame.turns}
+    own = list(taxonomy.sub_categories[sub_category].aims)
+    others = sorted({aim for sub in taxonomy.sub_categories.values() for aim in sub.aims} - set(own))
+    rng.shuffle(own)
+    rng.shuffle(others)
+    free = (
+        aim
+        for aim in own + others
+        if aim not in taken
+        and not (key | near) & set(split_label(aim))
+        and not any(key & set(taxonomy.emotions[name].near) for name in split_label(aim))
+    )
+    return list(islice(free, EXTRA_EMOTIONS))

@@ -5,6 +5,7 @@ When sessions or items failed, further rounds plan again what the short categori
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from rich.console import Console
 
 from corpus.errors import RunError, TeacherError
 from corpus.plans import Planner
-from corpus.quotas import find_lacking
+from corpus.quotas import find_lacking, shares_of
 from corpus.records import Draft, Method, Plan, Session
 from corpus.text import reason_of
 from lms.build import build_lm
@@ -68,17 +69,19 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
         tally.read(sessions, drafts)
         worker = _Worker(run, sessions, drafts, tally, stack)
         plans = list(planner.first_round())
-        planned: list[str] = []
+        planned: list[Plan] = []
         for number in range(1 + FURTHER_ROUNDS):
             name = f"generate, round {number + 1}" if number else "generate"
             _hold(name, plans, worker, run.recipe.generate.concurrency, console)
-            planned += [plan.id for plan in plans]
-            lacking = find_lacking(tally.sound(planned), planner.dealer.shares)
-            plans = list(planner.further_round(lacking))
-            if not plans:
+            planned += plans
+            shares = shares_of(Counter(moment.cell for plan in planned for moment in plan.moments))
+            lacking = find_lacking(tally.sound(plan.id for plan in planned), shares)
+            if sum(lacking.values()) < run.recipe.plan.moments[0]:  # less than one session would bring
+                break
+            if not (plans := list(planner.further_round(lacking))):
                 break
             cells = ", ".join(f"{cell} {count}" for cell, count in lacking.items())
-            console.print(f"generate: {len(plans)} sessions more for what is lacking: {cells}", highlight=False)
+            console.print(f"generate: {len(plans)} sessions more for what is lacking: {cells}", soft_wrap=True)
     summary = tally.summary()
     if not summary["sessions"]:
         reason, count = tally.failures.most_common(1)[0]

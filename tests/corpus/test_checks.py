@@ -77,3 +77,30 @@ def test_each_task_has_bounds_of_its_own(make_eu: Any, make_ea: Any, prose: Any)
 def test_a_subject_may_be_followed_by_punctuation(make_eu: Any, prose: Any) -> None:
     text = prose("apostrophe", 40)
     assert find_fault(make_eu(scenario=f"Amina's {text}", explanation=text), CONFIG) == ""
+
+
+@pytest.mark.parametrize(
+    ("subject", "told", "reason"),
+    [
+        ("I", "Then I came home", ""),
+        ("I", "Then Otieno waved at me", ""),
+        ("I", "Then Otieno took my bag", ""),
+        ("I", "My bag was gone", ""),
+        ("I", "I'm at home", ""),
+        ("I", "Then Ivan took his bag to Imre", "subject not in the scenario"),
+        ("I", "Then Otieno took it, mystery that he is", "subject not in the scenario"),
+        ("You", "You come home", ""),
+        ("You", "Otieno waves at you", ""),
+        ("You", "Your bag is gone", ""),
+        ("You", "Otieno takes your bag", ""),
+        ("You", "The youngest takes it in her youth", "subject not in the scenario"),
+        ("You", "Then I came home", "subject not in the scenario"),
+        ("Amina", "Then I came home", "subject not in the scenario"),
+    ],
+)
+def test_a_narrator_and_a_reader_addressed_occur_by_their_pronouns(
+    make_eu: Any, make_ea: Any, prose: Any, subject: str, told: str, reason: str
+) -> None:
+    text = prose("narrated", 40)
+    for make in (make_eu, make_ea):
+        assert find_fault(make(subject=subject, scenario=f"{told} {text}.", explanation=text), CONFIG) == reason

@@ -20,3 +20,34 @@ def test_impossible_plan_keys_are_refused(values: dict[str, Any]) -> None:
 def test_impossible_curate_keys_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(values))):
         CurateConfig.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    "method", ["mads", "concise", {"mads": 0.7, "concise": 0.3}, {"concise": 2}, {"mads": 1, "concise": 0}]
+)
+def test_a_method_is_named_or_both_have_shares(method: Any) -> None:
+    assert PlanConfig.model_validate({"method": method}).method == method
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "mad",
+        {},
+        {"mads": 0},
+        {"mads": -1, "concise": 2},
+        {"mads": 1, "long": 1},
+        {"mads": "much"},
+        {"mads": float("nan")},
+        {"mads": float("inf"), "concise": 1},
+    ],
+)
+def test_an_unknown_method_or_an_impossible_share_is_refused(method: Any) -> None:
+    with pytest.raises(ValidationError, match="method"):
+        PlanConfig.model_validate({"method": method})
+
+
+def test_every_key_says_what_it_is_for() -> None:
+    for config in (PlanConfig, CurateConfig):
+        for name, field in config.model_fields.items():
+            assert field.description, name

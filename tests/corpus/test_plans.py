@@ -27,7 +27,7 @@ def moments_of(plans: list[Plan], task: str) -> list[Moment]:
 @pytest.fixture(scope="module")
 def many() -> list[Plan]:
     """Enough plans to count what they deal."""
-    return list(make_plans(PlanConfig(sessions=1000, persona_uses=4), seed=11))
+    return list(make_plans(PlanConfig(sessions=700, persona_uses=3), seed=11))
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +188,7 @@ def test_persona_and_theme_fit_and_the_plan_says_why(many: list[Plan]) -> None:
 
 
 def test_a_persona_is_not_used_more_often_than_allowed_and_no_pair_comes_twice(many: list[Plan]) -> None:
-    assert max(Counter(plan.persona.persona for plan in many).values()) == 4
+    assert max(Counter(plan.persona.persona for plan in many).values()) == 3
     pairs = [(plan.persona.persona, plan.theme.theme) for plan in many]
     assert len(set(pairs)) == len(pairs)
 
@@ -204,6 +204,11 @@ def test_the_arc_follows_the_clients_coping(many: list[Plan]) -> None:
 def test_methods_are_dealt_in_their_shares(both: list[Plan]) -> None:
     assert Counter(plan.method for plan in both) == {"mads": 280, "concise": 120}
     assert Counter(plan.method for plan in both[:20]) == {"mads": 14, "concise": 6}
+
+
+def test_a_small_share_of_a_method_is_planned_too() -> None:
+    plans = make_plans(PlanConfig(sessions=200, method={"mads": 0.98, "concise": 0.02}), seed=1)
+    assert 2 <= sum(plan.method == "concise" for plan in plans) <= 8
 
 
 def test_a_concise_session_has_four_or_five_moments_and_a_mads_session_six_to_eight(both: list[Plan]) -> None:
@@ -246,7 +251,7 @@ def test_a_session_full_of_moments_leaves_no_turn_for_the_risk(tmp_path: Path) -
 
 @settings(max_examples=12, deadline=None)
 @given(
-    lacking=st.dictionaries(st.sampled_from(sorted(cell_shares({}))), st.integers(1, 9), max_size=6),
+    lacking=st.dictionaries(st.sampled_from(sorted(cell_shares({}))), st.integers(1, 9), max_size=4),
     method=st.sampled_from(["mads", "concise", {"mads": 1, "concise": 1}]),
     seed=st.integers(0, 99),
 )

@@ -4,7 +4,6 @@ from typing import get_args
 
 import pytest
 
-from corpus.pairing import load_themes, sample_personas
 from corpus.records import Care
 from corpus.safety import PLANNING, puts_safety_first, voices_risk
 from lms.scripted.frames import load_frames
@@ -20,6 +19,8 @@ AT_RISK = """
     I do not want to be alive.
     I don't want to be here anymore.
     I don't want to wake up tomorrow.
+    I do not want to wake up in the morning.
+    I do not want to live with this any more.
     I wish I were dead.
     I wish I was dead, that is all.
     I keep wishing I were dead.
@@ -166,12 +167,6 @@ def test_no_event_that_the_scripted_client_tells_voices_risk() -> None:
     ]
     assert len(told) > 1000
     assert [text for text in told if voices_risk(text)] == []
-
-
-def test_neither_personas_nor_themes_put_words_of_risk_into_a_mouth() -> None:
-    texts = [theme.description for theme in load_themes(None)]
-    texts += [persona.persona for persona in sample_personas(None, 252, 1, seed=0)]
-    assert [text for text in texts if voices_risk(text)] == []
 
 
 def test_every_kind_of_care_says_what_the_writers_must_leave_out() -> None:

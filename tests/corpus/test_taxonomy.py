@@ -50,6 +50,50 @@ def test_every_cell_calls_for_known_needs_and_every_need_is_called_for() -> None
     assert called == set(TAXONOMY.ea.needs)
 
 
+def test_each_kind_of_moment_has_enough_known_misreadings_to_draw_from() -> None:
+    kinds = [*(sub.misreadings for sub in TAXONOMY.sub_categories.values()), TAXONOMY.ea.misreadings]
+    for names in kinds:
+        assert len(set(names)) == len(names) >= 4
+        assert set(names) <= set(TAXONOMY.misreadings)
+    assert {name for names in kinds for name in names} == set(TAXONOMY.misreadings)
+    assert len(set(TAXONOMY.misreadings.values())) == len(TAXONOMY.misreadings)
+
+
+def test_each_emotion_is_appraised_in_its_own_way() -> None:
+    appraisals = [emotion.appraisal for emotion in TAXONOMY.emotions.values()]
+    assert len(set(appraisals)) == len(appraisals)
+    for emotion in TAXONOMY.emotions.values():
+        assert all((emotion.event, emotion.expectation, emotion.cause, emotion.standards))
+
+
+def test_emotions_that_are_told_apart_differ_in_a_dimension() -> None:
+    for one, other in (("Sadness", "Anger"), ("Guilt", "Anger"), ("Relief", "Disappointment"), ("Joy", "Delight")):
+        first, second = TAXONOMY.emotions[one], TAXONOMY.emotions[other]
+        assert (first.event, first.expectation, first.cause, first.standards) != (
+            second.event, second.expectation, second.cause, second.standards,
+        )  # fmt: skip
+
+
+def test_the_papers_six_mixes_are_pairs_that_moments_may_aim_at() -> None:
+    aims = {frozenset(split_label(aim)) for sub in TAXONOMY.sub_categories.values() for aim in sub.aims}
+    assert len(TAXONOMY.mixes) == 6
+    assert {frozenset(split_label(label)) for label in TAXONOMY.mixes.values()} <= aims
+
+
+@pytest.mark.parametrize("name", TAXONOMY.sub_categories)
+def test_what_a_kind_of_understanding_is_about_is_told_in_full(name: str) -> None:
+    sub = TAXONOMY.sub_categories[name]
+    assert len({sub.about, sub.build, sub.knows}) == 3
+    assert all(len(text.split()) >= 6 for text in (sub.about, sub.build, sub.knows))
+
+
+def test_every_need_says_what_is_called_for_and_why_other_answers_fall_short() -> None:
+    told = [text for need in TAXONOMY.ea.needs.values() for text in (need.calls, need.others_fall_short)]
+    assert len(TAXONOMY.ea.needs) == 12
+    assert all(told)
+    assert len(set(told)) == len(told)
+
+
 @pytest.mark.parametrize("coarse", TAXONOMY.eu)
 def test_coarse_of_inverts_the_tree(coarse: str) -> None:
     assert {TAXONOMY.coarse_of(sub) for sub in TAXONOMY.eu[coarse]} == {coarse}

@@ -6,7 +6,6 @@ import json
 
 import dspy
 import pytest
-from programs.session import TherapySession
 
 from corpus.assemble import assemble_items
 from corpus.records import ApplicationItem, Plan, UnderstandingItem
@@ -15,6 +14,7 @@ from finetune.config import TrainConfig
 from finetune.rename import rename_people
 from finetune.rows import make_row, make_rows, reorder
 from programs.converter import ItemConverter
+from programs.mads import TherapySession
 from signatures.exam import LETTERS, exam_inputs, exam_signature
 from signatures.exam_adapter import ExamAdapter
 from signatures.formats import AnswerFormat

@@ -10,6 +10,7 @@ from corpus.errors import RecipeError
 from lms.build import build_lm
 from lms.ollama import OllamaEngine
 from lms.scripted.engine import ScriptedEngine
+from lms.scripted.mistakes import DEFAULT_RATES, Mistake
 from lms.spec import ModelSpec
 
 KEY = "sk-not-a-real-key-4711"
@@ -62,3 +63,13 @@ def test_the_declared_context_reaches_ollama(ollama: Any) -> None:
     lm = build_lm(ModelSpec(model="ollama_chat/student", base_url=ollama.url + "/", num_ctx=1024, retries=0))
     lm("Capital of France?")
     assert ollama.requests[0]["options"]["num_ctx"] == 1024
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "rates"), [({"long_key": 0.5}, {"long_key": 0.5}), ({}, {}), (None, DEFAULT_RATES)]
+)
+def test_declared_mistakes_and_latency_reach_the_scripted_teacher(
+    mistakes: dict[Mistake, float] | None, rates: dict[Mistake, float]
+) -> None:
+    lm = build_lm(ModelSpec(model="scripted/counsel", mistakes=mistakes, latency=0.5))
+    assert lm.engine.dump_state() == {"mistakes": rates, "latency": 0.5}

@@ -25,7 +25,7 @@ from signatures.items import WriteApplicationItem, WriteUnderstandingItem
 from signatures.judging import CLIENT_FAULTS, ITEM_FAULTS, THERAPIST_FAULTS
 from signatures.session import ContinueAsClient, RespondAsTherapist, WriteDialogue
 
-CALLS = 4000
+CALLS = 2000
 ADAPTERS = (dspy.ChatAdapter, ChatAdapter, dspy.JSONAdapter)
 GROUPS = (tuple(ITEM_FAULTS), tuple(CLIENT_FAULTS), tuple(THERAPIST_FAULTS))
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.records import Person, Plan
+from corpus.records import Person, Plan, Speaker
 from lms.scripted.phrases import phrases
 from programs.messages import (
     MAX_OPENING_SENTENCES,
@@ -51,29 +51,31 @@ def test_writers_hear_what_a_grave_theme_asks_of_them_and_else_nothing(plans: li
 
 
 @pytest.mark.parametrize(
-    ("text", "clean"),
+    ("speaker", "text", "clean"),
     [
-        ("CLIENT: I left.", "I left."),
-        ("Therapist : And then?", "And then?"),
-        ("patient:\n I  left.", "I left."),
-        ("  client:I left. ", "I left."),
-        ("I told the client: no.", "I told the client: no."),
-        ("The therapist before you said so.", "The therapist before you said so."),
-        ("CLIENT:", ""),
-        (" \n ", ""),
+        ("CLIENT", "CLIENT: I left.", "I left."),
+        ("THERAPIST", "Therapist : And then?", "And then?"),
+        ("CLIENT", "patient:\n I  left.", "I left."),
+        ("CLIENT", "  client:I left. ", "I left."),
+        ("CLIENT", "THERAPIST: And then?", "THERAPIST: And then?"),
+        ("CLIENT", "I told the client: no.", "I told the client: no."),
+        ("THERAPIST", "The therapist before you said so.", "The therapist before you said so."),
+        ("CLIENT", "CLIENT:", ""),
+        ("THERAPIST", " \n ", ""),
     ],
 )
-def test_a_message_loses_the_tag_in_front_and_its_line_breaks(text: str, clean: str) -> None:
-    assert clean_message(text) == clean
+def test_a_message_loses_its_speakers_tag_in_front_and_its_line_breaks(speaker: Speaker, text: str, clean: str) -> None:
+    assert clean_message(text, speaker) == clean
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.text(alphabet=st.characters(exclude_characters=":")), st.sampled_from(["", "CLIENT: ", "Therapist:", "\n"]))
 def test_a_clean_message_is_one_line_with_all_the_words(words: str, tag: str) -> None:
-    clean = clean_message(tag + words)
+    speaker: Speaker = "THERAPIST" if tag.startswith("T") else "CLIENT"
+    clean = clean_message(tag + words, speaker)
     assert clean.split() == words.split()
     assert len(clean.splitlines()) <= 1
-    assert clean_message(clean) == clean
+    assert clean_message(clean, speaker) == clean
 
 
 @pytest.mark.parametrize(
