@@ -6,12 +6,16 @@ frames and phrases.  See docs/scripted-teacher.md.
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from dspy.lm15 import InvalidRequestError, Message, Request, Response, TextPart, Usage
 
+from corpus.seeds import derive_seed
 from lms.scripted.judge import answer_exam, review
 from lms.scripted.mistakes import DEFAULT_RATES, Mistake, Mistakes
 from lms.scripted.prompt import Prompt
@@ -69,6 +73,7 @@ class ScriptedEngine:
     def __init__(self, mistakes: dict[Mistake, float] | None = None, latency: float = 0.0):
         self.mistakes = Mistakes(DEFAULT_RATES if mistakes is None else mistakes)
         self.latency = latency
+        self._asked, self._lock = Counter[int](), threading.Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ScriptedEngine:
         return self
@@ -91,6 +96,12 @@ class ScriptedEngine:
         if self.latency:
             time.sleep(self.latency)
         prompt = Prompt.read(request)
+        # Optimizers ask for several proposals with one and the same request, and expect them to differ.
+        if request.config.temperature and set(prompt.outputs) & set(INSTRUCTION_OUTPUTS):
+            key = derive_seed(*(message.text for message in request.messages))
+            with self._lock:
+                self._asked[key] += 1
+                prompt = replace(prompt, repeat=self._asked[key])
         values = find_writer(prompt)(prompt, self.mistakes)
         ordered = {name: values[name] for name in prompt.outputs}
         if self.mistakes.makes("breaks_format", prompt):

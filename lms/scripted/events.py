@@ -42,7 +42,7 @@ _SPEECH = (
 )
 # A slot that begins a sentence; one that only names the speaker of a question or an exclamation does not.
 _SENTENCE_SLOT = re.compile(rf"(^[\"“]?|[.!?] [\"“]?|[.][\"”] |[!?][\"”] (?!\{{[^}}]*\}} (?:{_SPEECH})\b))\{{")
-_YOU_WAS = re.compile(r"\b([Yy]ou) was\b")  # texts write {S} was, which suits a name and I
+_SUBJECT_WAS = re.compile(r"(\{S\}) was\b")  # suits a name and I, not you
 
 
 def _capital(text: str) -> str:
@@ -141,9 +141,9 @@ class Event:
             **dict(self.details),
         }  # fmt: skip
         slots |= {f"^{slot}": _capital(filling) for slot, filling in slots.items()}
-        told = _SENTENCE_SLOT.sub(r"\1{^", text).format_map(slots)
         if voice == "you":
-            return _YOU_WAS.sub(r"\1 were", told)
+            text = _SUBJECT_WAS.sub(r"\1 were", text)
+        told = _SENTENCE_SLOT.sub(r"\1{^", text).format_map(slots)
         return told.replace(f"I and {self.other[0]}", f"{self.other[0]} and I") if voice == "I" else told
 
     def form(self, forms: tuple[str, ...], use: str, voice: Voice = "") -> str:

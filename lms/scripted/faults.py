@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from corpus.taxonomy import find_emotion_words, split_label
+from corpus.safety import puts_safety_first
+from corpus.taxonomy import find_emotion_words
 from lms.scripted.recognise import recognise_answer
 
 Fields = Mapping[str, Any]
@@ -64,9 +65,8 @@ def _names_emotion(given: Mapping[str, str], fields: Fields) -> bool:
 
 
 def _near_synonym(given: Mapping[str, str], fields: Fields) -> bool:
-    key = split_label(str(fields.get("emotion", "")))
-    wrong = [split_label(label) for label in fields.get("wrong_emotions") or []]
-    return any(frozenset((name, label[0])) in SYNONYMS for name in key for label in wrong if len(label) == 1)
+    key = str(fields.get("emotion", ""))  # of a pair, a near-synonym of one half is still wrong
+    return any(frozenset((key, label)) in SYNONYMS for label in fields.get("wrong_emotions") or [])
 
 
 def _twin(given: Mapping[str, str], fields: Fields) -> bool:
@@ -118,7 +118,8 @@ def _repeats(given: Mapping[str, str], fields: Fields) -> bool:
 
 
 def _closed(given: Mapping[str, str], fields: Fields) -> bool:
-    return any(_CLOSED.search(text) for text in _messages(fields, 1 if "messages" in fields else 0))
+    messages = _messages(fields, 1 if "messages" in fields else 0)
+    return any(_CLOSED.search(text) and not puts_safety_first(text) for text in messages)
 
 
 def _advice(given: Mapping[str, str], fields: Fields) -> bool:

@@ -37,26 +37,30 @@ class Kind:
     rule: str
 
 
+_NOT = r"\b(?:never|avoid|not|don't|without|no)\b"
 _OPTION = r"option|choice|distractor|answer|cause|reason\b|wrong"
 KINDS: dict[Mistake, Kind] = {
     "names_emotion": Kind(
         "the scenario says what is felt", 0.06,
-        (r"name|naming|mention|state|label|word|use|write", r"emotion|feeling|felt"),
+        (r"\b(?:name|naming|mention|stat(?:e|ing)|label|word|say|tell)", r"emotion|feel|felt", _NOT),
         "Never name the emotion in the scenario; show it by an act, a tone, or a posture.",
     ),
     "near_synonym": Kind(
-        "a wrong emotion is a near-synonym of the right one", 0.04,
-        (r"synonym|nearly the same|close in meaning|means? the same", r"wrong|distractor|option|emotion"),
+        "a wrong emotion means nearly the same as the right one", 0.04,
+        (r"synonym|nearly the same|(?:close|similar|distinct|differ\w*) in meaning|means? the same|interchangeabl",
+         r"emotion"),
         "Never use a near-synonym of the right emotion as a wrong emotion.",
     ),
     "twin_distractor": Kind(
         "a wrong cause or option is the right one in other words", 0.05,
-        (r"paraphras|in other words|reword|restat|also (?:be )?(?:right|correct|true)|two (?:right|correct)", _OPTION),
+        (r"paraphras|in other words|reword|restat|also (?:be )?(?:right|correct|true)|two (?:right|correct)"
+         r"|only one|equivalent|same meaning", _OPTION),
         "A wrong answer must not be the right one in other words.",
     ),
     "long_key": Kind(
         "the right cause or option is much longer than the wrong ones", 0.04,
-        (r"length|\blong|short|words", r"right|correct|key|best|options|answers|choices"),
+        (r"length|\blong|short|(?:more|fewer|many|same number of) words",
+         r"right|correct|key|best|options|answers|choices"),
         "The right answer must have the length of the wrong ones.",
     ),
     "absurd_distractor": Kind(
@@ -65,55 +69,60 @@ KINDS: dict[Mistake, Kind] = {
         "Every wrong answer must be plausible; avoid absurd ones.",
     ),
     "generic_explanation": Kind(
-        "the explanation could stand under any item", 0.05,
-        (r"explanation|reasoning|rationale", r"quot|cite|ground|scenario|specific|detail|cue"),
+        "the explanation cites no cue and could stand under any item", 0.05,
+        (r"explanation|reasoning|rationale", r"quot|cite|ground|specific|concrete|generic|evidence|refer|\bcue"),
         "The explanation must quote the cue from the scenario.",
     ),
     "contradicts_key": Kind(
-        "the explanation ends at a wrong answer", 0.03,
-        (r"explanation|reasoning|rationale", r"\bends?\b|conclu|contradict|agree|arrive|lead to|support"),
+        "the explanation ends at another answer than the right one", 0.03,
+        (r"explanation|reasoning|rationale",
+         r"\bends?\b|conclu|contradict|agree|arriv|lead to|support|argue|match|consistent"),
         "The explanation must end at the right answer and never contradict it.",
     ),
     "foreign_fact": Kind(
         "the explanation brings in a fact that the scenario does not hold", 0.04,
-        (r"explanation|reasoning|rationale", r"invent|outside|bring in|bring anything|add|not in the|beyond|made.?up"),
+        (r"explanation|reasoning|rationale",
+         r"invent|outside|bring in|bring anything|\badd|introduc"
+         r"|not (?:in|mentioned|stated|told|given)|rely|only on|beyond|made.?up"),
         "The explanation must not bring in anything that is not in the scenario.",
     ),
     "names_feeling": Kind(
         "the client labels the feeling instead of telling the scene", 0.06,
-        (r"name|naming|mention|label|word|say", r"emotion|feeling|felt"),
+        (r"\b(?:name|naming|mention|stat(?:e|ing)|label|word|say|tell)", r"emotion|feel|felt", _NOT),
         "The client must not label the feeling; it shows in the scene.",
     ),
     "speaks_for_both": Kind(
-        "the client's message goes on with a line of the therapist", 0.02,
-        (r"therapist|speaker|other person|both", r"speak|line|role|tag|words|voice|write|answer for"),
+        "the message goes on with a line of the other speaker", 0.02,
+        (r"therapist|speaker|other person|both",
+         r"speak|\blines?\b|role|tag|words|voice|write|repl(?:y|ies)|answer for"),
         "Never write the therapist's line; speak for the client alone.",
     ),
     "repeats_turn": Kind(
-        "the therapist says again what was said", 0.04,
-        (r"repeat|again|twice|verbatim|same (?:question|words)", r"question|turn|message|word|said|say|ask"),
+        "the message was said before in the session", 0.04,
+        (r"repeat|again|twice|verbatim|duplicat|same (?:question|words)", r"question|turn|message|word|said|say|ask"),
         "Never repeat a question or a turn that was there before.",
     ),
     "closed_question": Kind(
-        "the therapist's question can be answered with yes or no", 0.08,
+        "the question can be answered with yes or no", 0.08,
         (r"yes.or.no|yes/no|closed|open", r"question"),
         "Always ask an open question, never one that yes or no would answer.",
     ),
     "early_advice": Kind(
-        "the therapist gives advice where the client is still telling", 0.05,
-        (r"advi[cs]e|solution|suggest|what to do",),
+        "the message gives advice where the client is still telling", 0.05,
+        (r"advi[cs]e|solution|suggest|recommend|what to do|should do",),
         "Never give advice; reflect and ask.",
     ),
     "breaks_format": Kind(
         "the last output field is missing", 0.01,
-        (r"fields?|format|structure", r"all|every|each|complete|exact|missing"),
+        (r"fields?|format|structure", r"all|every|each|complete|exact|missing|omit|leave out|required"),
         "You must write every output field in the exact format.",
     ),
 }  # fmt: skip
 DEFAULT_RATES: dict[Mistake, float] = {name: kind.rate for name, kind in KINDS.items()}
 
 _RULE = re.compile(
-    r"\b(?:never|avoid|must|always|do not|don't|may not|should|ensure|make sure|no\b(?! hurry)|cannot|forbidden)\b",
+    r"\b(?:never|avoid|must|always|do not|don't|may not|should(?! the\b)|ensure|make sure"
+    r"|no\b(?! hurry)|cannot|forbidden)\b",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(r"(?<=[.!?;:])\s+|\n\s*\n|\n\s*(?=[-*\d])")
@@ -134,16 +143,19 @@ class Mistakes:
         rate = self.rates.get(mistake, 0.0)
         if not rate or "complaint" in prompt.inputs:
             return False
-        return rng_for(mistake, prompt.seed).random() < effective_rate(mistake, rate, prompt)
+        return rng_for(mistake, prompt.seed, *prompt.inputs.values()).random() < effective_rate(mistake, rate, prompt)
 
 
 def effective_rate(mistake: Mistake, rate: float, prompt: Prompt) -> float:
     """Return the rate that is left of ``rate`` once the prompt's rules and demonstrations are heeded."""
     if mistake in heeded(prompt.instructions):
         return min(rate, FLOOR)
-    if demos := prompt.demo_outputs():
-        spot = SPOTS.get(mistake)
-        if spot and not any(spot(prompt.inputs, outputs) for outputs in demos):
+    if demos := prompt.demonstrations():
+        if mistake == "breaks_format":
+            shown = any(set(prompt.outputs) - set(outputs) for _, outputs in demos)
+        else:
+            shown = any(SPOTS[mistake](given, outputs) for given, outputs in demos)
+        if not shown:
             return max(min(rate, FLOOR), rate * DEMO_FACTOR ** len(demos))
     return rate
 

@@ -11,6 +11,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Literal
 
 from dspy.lm15 import InvalidRequestError, Message, Request
@@ -33,6 +34,7 @@ class Prompt:
     """The task's instructions, demonstrations, fields given, fields wanted in order, how to write them, and the seed.
 
     An exam question in the compact format is given as ``scenario``, ``question_1`` …, and ``choices_1`` … (as JSON).
+    ``repeat`` counts how often an optimizer made the same request; ``demos`` holds (question, answer) texts.
     """
 
     inputs: dict[str, str]
@@ -40,7 +42,8 @@ class Prompt:
     style: Style
     seed: int
     instructions: str = ""
-    demos: tuple[str, ...] = ()
+    repeat: int = 0
+    demos: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def read(cls, request: Request) -> Prompt:
@@ -51,22 +54,30 @@ class Prompt:
         """
         text = request.messages[-1].text or ""
         seed = request.config.seed or 0
-        demos = tuple(message.text or "" for message in request.messages[:-1] if message.role == "assistant")
+        demos = tuple(
+            (asked.text or "", answered.text or "")
+            for asked, answered in pairwise(request.messages[:-1])
+            if answered.role == "assistant"
+        )
         if form := _EXAM.search(text):
             wanted = tuple(json.loads(form[1]))
-            instructions, _, question = text[: form.start()].partition("\n\n")
-            return cls(_read_exam(question), wanted, "exam", seed, instructions, demos)
+            instructions, _, question = text[: form.start()].rpartition("\n\nScenario: ")
+            return cls(_read_exam(f"Scenario: {question}"), wanted, "exam", seed, instructions, 0, demos)
         style: Style = "json" if _REQUESTS["json"] in text else "chat"
         body, marker, request_line = text.rpartition(_REQUESTS[style])
         if not marker:
             raise InvalidRequestError("the scripted teacher reads DSPy's chat and JSON prompts and exam questions only")
         pattern = r"`(\w+)`" if style == "json" else r"\[\[ ## (\w+) ## \]\]"
         names = tuple(name for name in re.findall(pattern, request_line) if name != "completed")
-        return cls(_read_sections(body), names, style, seed, _read_instructions(_system_of(request)), demos)
+        return cls(_read_sections(body), names, style, seed, _read_instructions(_system_of(request)), 0, demos)
 
     def demo_outputs(self) -> list[Outputs]:
         """Return the answers that the demonstrations show; one that cannot be read is left out."""
-        return [outputs for text in self.demos if (outputs := _read_answer(text))]
+        return [outputs for _, outputs in self.demonstrations()]
+
+    def demonstrations(self) -> list[tuple[dict[str, str], Outputs]]:
+        """Return the fields given and the answer of each demonstration; one that cannot be read is left out."""
+        return [(_read_sections(asked), outputs) for asked, text in self.demos if (outputs := _read_answer(text))]
 
     def write(self, values: Outputs) -> str:
         """Render an answer as the prompt asked for it."""

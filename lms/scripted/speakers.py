@@ -174,7 +174,10 @@ def _quote(message: str, where: float) -> str:
     ]
     sentence = sentences[int(where * len(sentences))] if sentences else message
     words = sentence.split()
-    return sentence if len(words) <= MAX_QUOTE_WORDS else " ".join(words[:MAX_QUOTE_WORDS]).rstrip(",;:") + " …"
+    if len(words) <= MAX_QUOTE_WORDS:
+        return sentence
+    cut = " ".join(words[:MAX_QUOTE_WORDS]).rstrip(",;:") + " …"
+    return cut.replace('"', "") if cut.count('"') % 2 else cut
 
 
 def _name(introduced: str) -> str:

@@ -125,10 +125,9 @@ def _appraisal(label: str) -> str:
 
 
 def _near_synonym(label: str, taken: list[str]) -> str:
-    """A single emotion that means nearly the same as one of the label's, or an empty string."""
-    key = split_label(label)
-    near = (other for name in key for pair in SYNONYMS if name in pair for other in pair - {name})
-    return next((name for name in sorted(near) if name not in taken and name not in key), "")
+    """An emotion that means nearly the same as a single one, or an empty string."""
+    near = (other for pair in SYNONYMS if label in pair for other in pair - {label})
+    return next((name for name in sorted(near) if name not in taken), "")
 
 
 def _extra_emotions(event: Event, sub_category: str, label: str) -> list[str]:
