@@ -31,14 +31,14 @@ def write_datacard(
     """
     teachers = Counter(item.teacher for item in items)
     scripted = bool(teachers) and all(teacher.startswith("scripted/") for teacher in teachers)
+    sessions = ", ".join(f"{method} {count:,}" for method, count in methods.items())
     lines = [
         "---", "language: en", "task_categories: [multiple-choice]", "tags: [emotional-intelligence, synthetic]",
         f"pretty_name: EmoReason {name}", "---", "",
         f"# EmoReason data: {name}", "",
         f"> {SAFETY}", "",
         f"{len(items):,} multiple-choice items on emotional understanding (EU) and application (EA), each with an "
-        f"explanation, from {sum(methods.values()):,} sessions (" + ", ".join(f"{m} {n:,}" for m, n in methods.items()) + f"), "
-        f"seed {seed}.", "",
+        f"explanation, from {sum(methods.values()):,} sessions ({sessions}), seed {seed}.", "",
     ]  # fmt: skip
     if teachers:
         lines.append("Written by: " + ", ".join(f"`{t}` ({count:,})" for t, count in sorted(teachers.items())) + ".")

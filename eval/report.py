@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from corpus.records import ApplicationItem, Session, UnderstandingItem
 from eval.plots import draw_loss
 from eval.scores import Comparison, ScoreRow
-from signatures.exam import LETTERS
+from signatures.exam import LETTERS, exam_inputs
 
 
 class Training(BaseModel):
@@ -96,10 +96,7 @@ def _group(scores: list[ScoreRow], comparisons: list[Comparison]) -> list[_Group
 
 
 def _questions(item: UnderstandingItem | ApplicationItem) -> list[tuple[str, list[tuple[str, str, bool]]]]:
-    if isinstance(item, UnderstandingItem):
-        asked = [f"What does {item.subject} feel in the end?", "Why?"]
-    else:
-        asked = [f"Most helpful {item.question_type.lower()} for {item.subject}?"]
+    asked = [str(text) for name, text in exam_inputs(item).items() if name.startswith("question")]
     return [
         (question, [(LETTERS[n], choice, choice == label) for n, choice in enumerate(choices)])
         for question, (choices, label) in zip(asked, item.questions, strict=True)

@@ -9,7 +9,6 @@ import pytest
 from corpus.config import PlanConfig
 from corpus.plans import make_plans
 from corpus.records import Moment, Plan
-from corpus.taxonomy import split_label
 from lms.scripted.faults import ABSURD, FOREIGN, GENERIC, LONG_BY, SPOTS, SYNONYMS
 from lms.scripted.mistakes import MISTAKES, Mistake, Mistakes
 from lms.scripted.phrases import phrases
@@ -22,7 +21,6 @@ Written = tuple[dict[str, str], dict[str, Any]]  # what was given, what was writ
 
 SESSIONS = 60
 SLIPS = 0.01  # of clean answers may show a fault by accident
-SYNONYM_SLIPS = 0.03  # of clean EU items hold a near-synonym of the key: two turns of one frame have such emotions
 PHASES = ("facts and feelings: x", "meaning: x", "perspective: x")
 RUBRICS = (ITEM_FAULTS, CLIENT_FAULTS, THERAPIST_FAULTS)
 
@@ -84,8 +82,7 @@ def share(name: str, written: list[Written]) -> float:
 def can_be_made(mistake: str, moment: Moment) -> bool:
     if moment.task == "EA":
         return mistake not in ("names_emotion", "near_synonym")
-    key = set(split_label(moment.aim))
-    return mistake != "near_synonym" or any(len(pair & key) == 1 for pair in SYNONYMS)
+    return mistake != "near_synonym" or any(moment.aim in pair for pair in SYNONYMS)
 
 
 def test_every_mistake_but_the_broken_format_has_a_spotter_and_a_line_in_one_rubric() -> None:
@@ -109,7 +106,6 @@ def test_spotters_see_almost_nothing_in_items_without_mistakes(task: str, moment
     written = list(write_items(moments[task]))
     assert len(written) >= 200
     shares = {name: share(name, written) for name in SPOTS}
-    assert shares.pop("near_synonym") <= (SYNONYM_SLIPS if task == "EU" else 0)
     assert not {name: value for name, value in shares.items() if value > SLIPS}
 
 
@@ -119,7 +115,7 @@ def test_no_spotter_takes_one_mistake_of_an_item_for_another(
     mistake: Mistake, task: str, moments: dict[str, list[Moment]]
 ) -> None:
     written = list(write_items(moments[task][:100], mistake))
-    others = {name: share(name, written) for name in SPOTS if name not in (mistake, "near_synonym")}
+    others = {name: share(name, written) for name in SPOTS if name != mistake}
     assert not {name: value for name, value in others.items() if value > SLIPS}
 
 
@@ -164,7 +160,7 @@ def test_an_answer_that_puts_safety_first_is_no_fault(message: str) -> None:
     ("mistake", "fields"),
     [
         ("names_emotion", {"emotion": "Fear", "scenario": "Ana waited by the door. Ana was afraid and full of fear."}),
-        ("near_synonym", {"emotion": "Joy & Relief", "wrong_emotions": ["Fear", "Delight"]}),
+        ("near_synonym", {"emotion": "Joy", "wrong_emotions": ["Fear", "Delight"]}),
         ("long_key", {"cause": "word " * (4 + LONG_BY), "wrong_causes": ["one two three four"] * 3}),
         ("absurd_distractor", {"best": "Call her.", "wrong": ["Wait.", ABSURD[2], "Write."]}),
         ("generic_explanation", {"explanation": GENERIC[0]}),
@@ -187,6 +183,7 @@ def test_a_mistake_that_others_wrote_is_seen_too(mistake: str, fields: dict[str,
     [
         ("names_emotion", {"emotion": "Fear", "scenario": "Ana stood by the door and did not move."}),
         ("near_synonym", {"emotion": "Joy", "wrong_emotions": ["Fear", "Anger & Sadness"]}),
+        ("near_synonym", {"emotion": "Joy & Relief", "wrong_emotions": ["Fear", "Delight"]}),  # half is wrong enough
         ("long_key", {"cause": "word " * (3 + LONG_BY), "wrong_causes": ["one two three four"] * 3}),
         (
             "contradicts_key",

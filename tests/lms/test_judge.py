@@ -117,14 +117,13 @@ def assert_share(found: Sequence[bool], expected: float) -> None:
 def test_a_fault_that_is_there_is_found_in_nineteen_of_twenty_cases(mistake: Mistake, moments: list[Moment]) -> None:
     told = [moment for moment in moments if SPOTS[mistake]({}, write(moment, mistake))]
     found = [mistake in reviewed(write(moment, mistake), seed)["faults"] for seed, moment in enumerate(told)]
-    assert len(found) > 70
+    assert len(found) > 50
     assert_share(found, 1 - OVERLOOKS)
 
 
 def test_a_fault_that_is_not_there_is_found_in_one_of_fifty_cases(moments: list[Moment]) -> None:
-    rubric = {name for name in ITEM_FAULTS if name != "near_synonym"}  # which happens in good faith now and then
     faults = [reviewed(write(moment))["faults"] for moment in moments]
-    assert_share([name in found for found in faults for name in rubric], IMAGINES)
+    assert_share([name in found for found in faults for name in ITEM_FAULTS], IMAGINES)
     assert 0.8 < sum(not found for found in faults) / len(faults) < 0.92
 
 

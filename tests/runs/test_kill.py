@@ -24,7 +24,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = {
         "name": "kill",
         "seed": 11,
-        "lms": {"teacher": {"model": "scripted/counsel", "latency": 0.002}},
+        "lms": {"teacher": {"model": "scripted/counsel", "latency": 0.002, "mistakes": {"names_emotion": 0.4}}},
         "plan": {"sessions": SESSIONS},
         "generate": {"concurrency": 3},
     }
@@ -95,6 +95,6 @@ def test_killed_at_random_points_a_run_ends_the_same(
     for name in ("sessions", "drafts"):
         ids, wanted = (units(folder / "journals" / f"{name}.jsonl") for folder in (out, uninterrupted))
         assert sorted(ids) == sorted(wanted), f"{name}: a unit was lost or done twice"
-        assert len(ids) > SESSIONS  # the mistakes of so few sessions call for a further round, which is resumed too
+        assert len(ids) > SESSIONS  # what the mistakes spoil is planned again, and that round is resumed too
     assert (out / "data" / "items.jsonl").read_bytes() == (uninterrupted / "data" / "items.jsonl").read_bytes()
     assert (out / "data" / "dropped.jsonl").read_bytes() == (uninterrupted / "data" / "dropped.jsonl").read_bytes()
