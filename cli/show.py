@@ -50,14 +50,19 @@ def show_record(run: Run, key: str, console: Console) -> None:
 
 def _show_session(session: Session, console: Console) -> None:
     plan = session.plan
-    console.print(f"[bold]{session.id}[/] {escape(plan.client.name)}: {escape(plan.theme.theme)}")
-    console.print(escape(plan.persona.persona), style="dim")
+    console.print(f"[bold]{session.id}[/] {escape(plan.client.name)}: {escape(plan.theme.theme)} ({plan.method})")
+    for line in (plan.persona.persona, f"fit: {'; '.join(plan.fit)}", f"manner: {plan.attributes.manner}"):
+        console.print(escape(line), style="dim", highlight=False)
     console.print("\n" + escape(session.background) + "\n")
     for turn in session.turns:
         style = "cyan" if turn.speaker == "CLIENT" else "green"
-        console.print(f"[{style}]{turn.speaker}[/] {escape(turn.text)}", highlight=False)
-    items = ", ".join(moment.id for moment in plan.moments)
-    console.print(f"\nmoments: {items}", style="dim", highlight=False)
+        where = (turn.stage or turn.phase).partition(":")[0]
+        console.print(f"[{style}]{turn.speaker}[/] [dim]{escape(where)}[/] {escape(turn.text)}", highlight=False)
+    for look in session.looks:
+        missing = [name.replace("_", " ") for name, there in look if there is False]
+        console.print(f"\nsupervisor, turn {look.turn}: {'missing: ' + ', '.join(missing) if missing else 'complete'}")
+    for moment in plan.moments:
+        console.print(f"{moment.id}: {moment.cell}, {moment.aim}", style="dim", highlight=False)
 
 
 def _show_item(item: UnderstandingItem | ApplicationItem, console: Console) -> None:

@@ -39,7 +39,6 @@ class Dealer:
 
     def __init__(self, weights: dict[str, float], seed: int):
         self.seed = seed
-        self.shares = cell_shares(weights)
         self._cells = {task: Deck(_cards(task, weights), seed, task) for task in ("EU", "EA")}
         self._aims: dict[Cell, Deck[str]] = {}
         self._dealt: Counter[tuple[Cell, str]] = Counter()

@@ -7,11 +7,10 @@ import dspy
 from corpus.records import Plan, Session, Turn
 from corpus.safety import voices_risk
 from programs.asking import Asker
+from programs.briefing import brief_case, brief_moments, care_for, introduce
 from programs.messages import (
     SAFETY,
-    care_for,
     clean_message,
-    introduce,
     phase_of,
     why_not_client,
     why_not_therapist,
@@ -37,20 +36,7 @@ class ConciseSession(dspy.Module):
             AskFailed: a role gave no acceptable answer; the session is lost and counted.
         """
         ask = Asker(plan.seed)
-        shared = {
-            "client": introduce(plan.client),
-            "moments": "\n\n".join(moment.brief() for moment in plan.moments),
-            "care": care_for(plan),
-        }
-        background = ask(
-            "background",
-            self.write_case,
-            check=_check_case,
-            persona=plan.persona.persona,
-            theme=f"{plan.theme.theme}. {plan.theme.description}",
-            attributes=plan.attributes.brief(),
-            **shared,
-        ).case.strip()
+        background = ask("background", self.write_case, check=_check_case, **brief_case(plan)).case.strip()
         stages = [plan.stage(number, ROUNDS) for number in range(1, ROUNDS + 1)]
         messages = ask(
             "dialogue",
@@ -59,7 +45,9 @@ class ConciseSession(dspy.Module):
             background=background,
             manner=plan.attributes.manner,
             arc="\n".join(stages),
-            **shared,
+            client=introduce(plan.client),
+            moments=brief_moments(plan),
+            care=care_for(plan),
         ).messages
         turns: list[Turn] = []
         for index, text in enumerate(messages):

@@ -13,11 +13,10 @@ import dspy
 from corpus.records import Look, Moment, Plan, Session, Turn, render_turns
 from corpus.safety import voices_risk
 from programs.asking import Asker
+from programs.briefing import brief_case, care_for, introduce
 from programs.messages import (
     SAFETY,
-    care_for,
     clean_message,
-    introduce,
     phase_of,
     why_not_client,
     why_not_therapist,
@@ -54,17 +53,8 @@ class TherapySession(dspy.Module):
             AskFailed: a role gave no acceptable answer; the session is lost and counted.
         """
         ask = Asker(plan.seed)
-        background = ask(
-            "background",
-            self.write_background,
-            check=_check_background,
-            persona=plan.persona.persona,
-            client=introduce(plan.client),
-            theme=f"{plan.theme.theme}. {plan.theme.description}",
-            attributes=plan.attributes.brief(),
-            moments="\n\n".join(moment.brief() for moment in plan.moments),
-            care=care_for(plan),
-        ).background.strip()
+        written = ask("background", self.write_background, check=_check_background, **brief_case(plan))
+        background = written.background.strip()
         turns: list[Turn] = []
         looks: list[Look] = []
         waiting = list(plan.moments)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from corpus.records import Person, Plan, Speaker
-from corpus.safety import PLANNING, puts_safety_first, voices_risk
+from corpus.records import Speaker
+from corpus.safety import puts_safety_first, voices_risk
 from corpus.text import one_line
 
 MAX_OPENING_SENTENCES, MAX_SENTENCES = 6, 5  # asked for: up to five, and up to three; beyond these it is asked again
@@ -28,16 +28,6 @@ def phase_of(turn: int) -> str:
     if turn <= 4:
         return "meaning: explore beliefs, values, culture, and what things and people stand for"
     return "perspective: look at it through the eyes of others, and at what could be done"
-
-
-def introduce(person: Person) -> str:
-    """Name a person with pronouns, as the roles receive it."""
-    return f"{person.name} ({person.pronouns})"
-
-
-def care_for(plan: Plan) -> str:
-    """Say what a theme asks the writers to be careful about."""
-    return PLANNING.get(plan.theme.care, "nothing in particular")
 
 
 def clean_message(text: str, speaker: Speaker) -> str:

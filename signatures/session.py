@@ -22,7 +22,18 @@ _MOMENT = dspy.InputField(desc="what is brought up now, as `key: value` lines; `
 _RECENT = dspy.InputField(desc="the last turns of the session")
 
 
-class WriteBackground(dspy.Signature):
+class _CaseFile(dspy.Signature):
+    """What a background writer receives."""
+
+    persona: str = _PERSONA
+    client: str = _CLIENT
+    theme: str = _THEME
+    attributes: str = _ATTRIBUTES
+    moments: str = _MOMENTS
+    care: str = _CARE
+
+
+class WriteBackground(_CaseFile):
     """Write the case background of a client who is about to see a therapist for the first time.
 
     Write 200 to 400 words in the third person and the past tense, as a colleague would who knows this person well. Let
@@ -41,12 +52,6 @@ class WriteBackground(dspy.Signature):
     nerves or a plain break-up.
     """
 
-    persona: str = _PERSONA
-    client: str = _CLIENT
-    theme: str = _THEME
-    attributes: str = _ATTRIBUTES
-    moments: str = _MOMENTS
-    care: str = _CARE
     background: str = dspy.OutputField(desc="the case background, 200-400 words of plain prose")
 
 
@@ -125,7 +130,7 @@ class SuperviseSession(dspy.Signature):
     rich_enough: bool = dspy.OutputField(desc="every planned moment has been told in enough detail to ask about it")
 
 
-class WriteCase(dspy.Signature):
+class WriteCase(_CaseFile):
     """Write a short case background for one consultation: 80 to 160 words, third person, past tense.
 
     Who the client is, where the conflict lies and how high the stakes are, how they cope and how they speak about it;
@@ -134,12 +139,6 @@ class WriteCase(dspy.Signature):
     did, said, or left undone.
     """
 
-    persona: str = _PERSONA
-    client: str = _CLIENT
-    theme: str = _THEME
-    attributes: str = _ATTRIBUTES
-    moments: str = _MOMENTS
-    care: str = _CARE
     case: str = dspy.OutputField(desc="the case background, 80-160 words of plain prose")
 
 

@@ -4,15 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.records import Person, Plan, Speaker
+from corpus.records import Speaker
 from lms.scripted.phrases import phrases
 from programs.messages import (
     MAX_OPENING_SENTENCES,
     MAX_SENTENCES,
-    care_for,
     clean_message,
     count_sentences,
-    introduce,
     phase_of,
     why_not_client,
     why_not_therapist,
@@ -35,19 +33,6 @@ def reason(fault: str) -> str:
 def test_the_phases_go_from_facts_over_meaning_to_perspective() -> None:
     names = [phase_of(turn).partition(":")[0] for turn in range(1, 15)]
     assert names == ["facts and feelings"] * 2 + ["meaning"] * 2 + ["perspective"] * 10
-
-
-def test_a_person_is_introduced_with_the_planned_pronouns() -> None:
-    assert introduce(Person(name="Noor", pronouns="they")) == "Noor (they)"
-
-
-@pytest.mark.parametrize("care", ["self-harm", "abuse"])
-def test_writers_hear_what_a_grave_theme_asks_of_them_and_else_nothing(plans: list[Plan], care: str) -> None:
-    def themed(care: str) -> Plan:
-        return plans[0].model_copy(update={"theme": plans[0].theme.model_copy(update={"care": care})})
-
-    assert care in care_for(themed(care)).lower()
-    assert care_for(themed("")) == "nothing in particular"
 
 
 @pytest.mark.parametrize(
