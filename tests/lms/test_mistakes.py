@@ -148,7 +148,7 @@ def answer_with(mistake: Mistake, rate: float, seed: int = 1) -> dict[str, Any]:
 def shipped() -> list[type[dspy.Signature]]:
     modules = (signatures.session, signatures.items, signatures.judging, signatures.exam)
     found = {value for module in modules for value in vars(module).values() if isinstance(value, type)}
-    return sorted((s for s in found if issubclass(s, dspy.Signature) and s is not dspy.Signature), key=str)
+    return sorted((s for s in found if issubclass(s, dspy.Signature) and s.output_fields), key=str)
 
 
 def test_every_mistake_has_a_rate_and_is_rare_by_default() -> None:

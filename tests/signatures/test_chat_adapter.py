@@ -13,7 +13,7 @@ from signatures.chat_adapter import ChatAdapter
 
 SIGNATURES = [
     value for module in (session, items, judging, exam) for value in vars(module).values()
-    if inspect.isclass(value) and issubclass(value, dspy.Signature) and value is not dspy.Signature
+    if inspect.isclass(value) and issubclass(value, dspy.Signature) and value.output_fields
 ]  # fmt: skip
 COMPLAINT = dspy.InputField(desc="why your last answer was not accepted")
 

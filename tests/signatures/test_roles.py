@@ -11,7 +11,7 @@ from signatures import items, session
 
 ROLES = [
     value for module in (session, items) for value in vars(module).values()
-    if inspect.isclass(value) and issubclass(value, dspy.Signature) and value is not dspy.Signature
+    if inspect.isclass(value) and issubclass(value, dspy.Signature) and value.output_fields
 ]  # fmt: skip
 
 
