@@ -26,7 +26,7 @@ CONCISE_MOMENTS = (4, 5)  # one per round of a concise session
 MISREADINGS = 3  # one per wrong cause or option
 RISK_SHARE = 0.5  # of the sessions on a self-harm theme have the client voice it
 RISK_TURNS = (3, 5)
-MAX_TURNS = 14  # of a mads session; one of them is spent on voicing the risk
+MAX_MOMENTS = 12  # of a session in which two of its 14 turns go to the risk and to safety
 
 
 class Planner:
@@ -81,7 +81,9 @@ class Planner:
             subject = client if rng.random() < SELF_SHARE else people.pop()
             moments.append(self._moment(f"{plan_id}-m{number}", cell, subject, people.pop()))
         attributes = draw_attributes(persona, theme, tuple(moments), plan_id)
-        risky = theme.care == "self-harm" and method == "mads" and len(cells) < MAX_TURNS and rng.random() < RISK_SHARE
+        risky = (
+            theme.care == "self-harm" and method == "mads" and len(cells) <= MAX_MOMENTS and rng.random() < RISK_SHARE
+        )
         return Plan(
             id=plan_id,
             seed=derive_seed(plan_id, "ask"),

@@ -33,6 +33,7 @@ FIRST_LOOK, LOOK_EVERY, LAST_TURN = 4, 2, 14
 RECENT_TURNS = 4
 MIN_BACKGROUND_WORDS, MAX_BACKGROUND_WORDS = 150, 500  # asked for: 200-400; outside these the writer is asked again
 RISK = "at risk: says, without any detail, that staying alive has become a question"
+HELD = "held: answers what was asked about safety, and says who can be there"
 
 
 class TherapySession(dspy.Module):
@@ -58,11 +59,10 @@ class TherapySession(dspy.Module):
         turns: list[Turn] = []
         looks: list[Look] = []
         waiting = list(plan.moments)
-        expected = max(FIRST_LOOK, len(plan.moments) + bool(plan.risk_turn))
+        expected = max(FIRST_LOOK, len(plan.moments) + 2 * bool(plan.risk_turn))
         for number in range(1, LAST_TURN + 1):
-            at_risk = number == plan.risk_turn
-            moment = waiting.pop(0) if waiting and not at_risk else None
-            stage = RISK if at_risk else plan.stage(number, expected)
+            stage = RISK if number == plan.risk_turn else HELD if _risk_in(turns) else plan.stage(number, expected)
+            moment = waiting.pop(0) if waiting and stage not in (RISK, HELD) else None
             turns.append(self._client_turn(ask, plan, background, turns, moment, stage))
             turns.append(self._therapist_turn(ask, plan, turns, number))
             if number >= FIRST_LOOK and (number - FIRST_LOOK) % LOOK_EVERY == 0:
@@ -98,7 +98,7 @@ class TherapySession(dspy.Module):
 
     def _therapist_turn(self, ask: Asker, plan: Plan, turns: list[Turn], number: int) -> Turn:
         said, heard = {turn.text for turn in turns}, turns[-1].text
-        phase = SAFETY if voices_risk(heard) else phase_of(number)
+        phase = SAFETY if voices_risk(heard) or _risk_in(turns[:-1]) else phase_of(number)
         answer = ask(
             "therapist",
             self.respond_as_therapist,
@@ -116,6 +116,11 @@ class TherapySession(dspy.Module):
         )  # fmt: skip
         fields = ("scenario_clear", "emotions_present", "causes_present", "dilemma_present", "rich_enough")
         return Look(turn=number, **{name: cast(bool, answer[name]) for name in fields})
+
+
+def _risk_in(turns: list[Turn]) -> bool:
+    """Whether the client's last message voiced risk: the turn after it still belongs to safety."""
+    return bool(turns) and voices_risk(turns[-2].text)
 
 
 def _describe(moment: Moment) -> str:

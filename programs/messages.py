@@ -12,7 +12,7 @@ from corpus.safety import puts_safety_first, voices_risk
 from corpus.text import one_line
 
 MAX_OPENING_SENTENCES, MAX_SENTENCES = 6, 5  # asked for: up to five, and up to three; beyond these it is asked again
-SAFETY = "safety: the client says that life or safety is at risk; this comes before anything else"
+SAFETY = "safety: the client has said that life or safety is at risk; this comes before anything else"
 _TAGS: dict[Speaker, re.Pattern[str]] = {
     "CLIENT": re.compile(r"^(?:client|patient)\s*:\s*", re.IGNORECASE),
     "THERAPIST": re.compile(r"^therapist\s*:\s*", re.IGNORECASE),

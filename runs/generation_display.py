@@ -80,7 +80,6 @@ def _panel(name: str, pace: Pace, tally: Tally, done: int, total: int) -> Render
         for cell, count in part:
             table.add_row(Text(cell), str(count))
         tables.append(table)
-    return Group(
-        Text(name, style="bold"), ProgressBar(total=total, completed=done, width=60),
-        Text(pace.line(tally, done, total)), Columns(tables),
-    )  # fmt: skip
+    head = Table.grid(padding=(0, 1))
+    head.add_row(Text(name, style="bold"), ProgressBar(total=total, completed=done, width=40))
+    return Group(head, Text(pace.line(tally, done, total)), Columns(tables, padding=(0, 3)))

@@ -103,7 +103,7 @@ class RespondAsTherapist(dspy.Signature):
     perspective: invite the view of the other person, the evidence for and against a thought, or one small thing to try;
     safety: the client's life or safety may be at risk, and everything else waits. Say calmly what you heard, ask about
     it directly and in plain words, say that the client will not be alone with it, and name urgent help such as a crisis
-    line or the emergency service.
+    line or the emergency service; once that is answered, settle who will be there in the next hours.
 
     One or two sentences, ending in the question, in the language of everyday life. Each turn brings something new.
     """

@@ -79,7 +79,8 @@ def respond_as_therapist(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
     earlier = [text for speaker, text in turns if speaker == "THERAPIST"]
     rng, last = rng_for("therapist", prompt.seed), turns[-1][1]
     if voices_risk(last) or prompt.inputs["phase"].startswith("safety"):
-        return {"message": rng.choice([s for s in phrases().therapist["safety"] if s not in earlier])}
+        lines = phrases().therapist["safety" if voices_risk(last) else "settled"]
+        return {"message": rng.choice([line for line in lines if line not in earlier])}
     if earlier and mistakes.makes("repeats_turn", prompt):
         return {"message": earlier[-1]}
     phase = {"facts and feelings": "facts", "meaning": "meaning"}.get(
@@ -124,8 +125,8 @@ def supervise(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
 def _client_says(moment: dict[str, str] | None, stage: str, client: str, heard: str, rng: random.Random) -> str:
     lines = phrases()
     kind = stage.partition(":")[0]
-    if kind == "at risk":
-        return rng.choice(lines.client["risk"])
+    if kind in ("at risk", "held"):
+        return rng.choice(lines.client["risk" if kind == "at risk" else "held"])
     reactions = lines.stages[kind]
     fresh = [line for line in reactions if line not in heard] or list(reactions)
     if moment is None:

@@ -266,7 +266,12 @@ def test_the_therapist_puts_safety_first_when_life_is_at_risk(said: str) -> None
 
 
 def test_the_therapist_puts_safety_first_when_told_to() -> None:
-    assert puts_safety_first(therapist_says(SAID, "safety: comes before anything else"))
+    assert puts_safety_first(therapist_says(phrases().client["risk"][0], "safety: comes before anything else"))
+
+
+def test_once_the_question_is_answered_the_next_hours_are_settled() -> None:
+    held = phrases().client["held"][0]
+    assert therapist_says(held, "safety: comes before anything else") in phrases().therapist["settled"]
 
 
 def test_an_answer_at_risk_is_not_given_twice() -> None:

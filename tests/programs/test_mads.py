@@ -311,16 +311,21 @@ def test_a_saved_program_holds_no_model(tmp_path: Path, plans: list[Plan]) -> No
     assert again(plan=plans[0]).session == hold(plans[0]).session
 
 
+def safe_at_risk(prompt: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """Puts safety first when risk has just been voiced."""
+    return {"message": SAFE} if voices_risk(prompt.inputs["recent_turns"].splitlines()[-1]) else values
+
+
 @pytest.mark.parametrize("turn", range(1, 15))
 def test_whenever_a_client_voices_risk_the_next_answer_puts_safety_first(
     played: Played, plans: list[Plan], never_content: dspy.LM, turn: int
 ) -> None:
-    therapist = played(lambda prompt, values: {"message": SAFE} if prompt.inputs["phase"][:6] == "safety" else values)
+    therapist = played(safe_at_risk)
     session = hold(plans[0], client=client(played, turn), therapist=therapist, supervisor=never_content).session
     risk, answer = session.turns[2 * turn - 2 : 2 * turn]
     assert (risk.text, answer.text) == (RISK, SAFE)
     phases = [turn.phase for turn in session.turns if turn.speaker == "THERAPIST"]
-    assert [number for number, phase in enumerate(phases, 1) if phase == "safety"] == [turn]
+    assert [number for number, phase in enumerate(phases, 1) if phase == "safety"] == [turn, turn + 1][: 15 - turn]
     assert len(session.turns) == 28
 
 
@@ -354,21 +359,25 @@ def test_a_session_in_which_risk_is_passed_over_is_lost_under_a_named_reason(
 
 
 @pytest.mark.parametrize("turn", [3, 4, 5])
-def test_a_planned_risk_turn_is_spent_on_the_risk_alone(played: Played, plans: list[Plan], turn: int) -> None:
+def test_a_planned_risk_turn_and_the_next_are_spent_on_the_risk_alone(
+    played: Played, plans: list[Plan], turn: int
+) -> None:
     plan = plans[0].model_copy(update={"risk_turn": turn})
     speaker = client(played)
-    therapist = played(lambda prompt, values: {"message": SAFE} if prompt.inputs["phase"][:6] == "safety" else values)
-    session = hold(plan, client=speaker, therapist=therapist).session
+    session = hold(plan, client=speaker, therapist=played(safe_at_risk)).session
     told = [turn.moment for turn in session.turns if turn.speaker == "CLIENT"]
     wanted = [moment.id for moment in plan.moments]
-    assert told[: len(wanted) + 1] == [*wanted[: turn - 1], "", *wanted[turn - 1 :]]
-    risk, answer = session.turns[2 * turn - 2 : 2 * turn]
+    assert told[: len(wanted) + 2] == [*wanted[: turn - 1], "", "", *wanted[turn - 1 :]]
+    risk, answer, held, settled = session.turns[2 * turn - 2 : 2 * turn + 2]
     assert voices_risk(risk.text)
-    assert (answer.text, answer.phase) == (SAFE, "safety")
+    assert not voices_risk(held.text)
+    assert (answer.text, answer.phase, settled.phase) == (SAFE, "safety", "safety")
     assert risk.stage.startswith("at risk: ")
-    told_now = speaker.engine.prompts[turn - 1].inputs
-    assert (told_now["stage"], told_now["moment"]) == (risk.stage, "none")
-    others = [turn.stage for turn in session.turns if turn.speaker == "CLIENT" and turn is not risk]
+    assert held.stage.startswith("held: ")
+    for number, said in ((turn - 1, risk), (turn, held)):
+        told_now = speaker.engine.prompts[number].inputs
+        assert (told_now["stage"], told_now["moment"]) == (said.stage, "none")
+    others = [turn.stage for turn in session.turns if turn.speaker == "CLIENT" and turn not in (risk, held)]
     assert set(others) <= set(plan.arc)
     assert others[-1] == plan.arc[-1]
 
