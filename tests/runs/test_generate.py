@@ -1,0 +1,239 @@
+"""Generation: both methods, costs, further rounds for what is lacking, and a teacher that fails halfway."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import dspy
+import pytest
+import yaml
+from dspy import lm15
+from dspy.lm15 import Message, Request, Response, TextPart, Usage
+from rich.console import Console
+
+from corpus.errors import RunError, TeacherError
+from corpus.quotas import shares_of
+from corpus.records import Session
+from lms.scripted.engine import find_writer
+from lms.scripted.mistakes import Mistakes
+from lms.scripted.prompt import Prompt
+from runs.folder import Run, read_run
+from runs.pipeline import run_stages
+from runs.recipe import load_recipe
+from runs.stages.generate import read_drafts, read_sessions
+
+MIXED = {"mads": 0.7, "concise": 0.3}
+TOKENS_IN, TOKENS_OUT = 100, 10
+Player = Callable[[Prompt, dict[str, Any]], dict[str, Any]]
+Write = Callable[..., Path]
+
+
+class PlayedTeacher:
+    """The scripted teacher without mistakes, whose answers `play` may change or refuse; notes all prompts."""
+
+    supported_params = frozenset({"temperature", "max_tokens", "seed"})
+
+    def __init__(self) -> None:
+        self.play: Player = lambda prompt, values: values
+        self.prompts: list[Prompt] = []
+
+    def complete(self, request: Request) -> Response:
+        prompt = Prompt.read(request)
+        self.prompts.append(prompt)
+        values = find_writer(prompt)(prompt, Mistakes({}))
+        text = prompt.write(self.play(prompt, {name: values[name] for name in prompt.outputs}))
+        usage = Usage(input_tokens=TOKENS_IN, output_tokens=TOKENS_OUT)
+        message = Message.assistant([TextPart(text)])
+        return Response(id=None, model=request.model, message=message, finish_reason="stop", usage=usage)
+
+
+@pytest.fixture
+def teacher(monkeypatch: pytest.MonkeyPatch) -> PlayedTeacher:
+    """Takes the place of every recipe's teacher."""
+    engine = PlayedTeacher()
+    lm = dspy.LM("played/x", engine=engine, cache=False, num_retries=0)
+    monkeypatch.setattr("runs.stages.generate.build_lm", lambda spec: lm)
+    return engine
+
+
+@pytest.fixture(scope="session")
+def write() -> Write:
+    """``write(folder, plan, **teacher)``: a recipe for the scripted teacher, without mistakes unless told."""
+
+    def recipe(folder: Path, plan: dict[str, Any], **teacher: Any) -> Path:
+        path = folder / "recipe.yaml"
+        spec = {"model": "scripted/counsel", "mistakes": {}, **teacher}
+        path.write_text(yaml.safe_dump({"name": "g", "seed": 5, "lms": {"teacher": spec}, "plan": plan}))
+        return path
+
+    return recipe
+
+
+def run(recipe: Path, *overrides: str, stages: tuple[str, ...] = ("generate",)) -> tuple[Run, str]:
+    """Run stages in the folder beside the recipe; returns the run and what was printed."""
+    console, out = Console(file=StringIO()), recipe.parent / "out"
+    run_stages(load_recipe(recipe, list(overrides)), out, console, stages)
+    assert isinstance(console.file, StringIO)
+    return read_run(out), console.file.getvalue()
+
+
+def rows(run: Run, journal: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.journal_path(journal).read_text(encoding="utf-8").splitlines()]
+
+
+def announced(printed: str) -> list[int]:
+    """How many sessions each further round was said to have."""
+    return [int(count) for count in re.findall(r"generate: (\d+) sessions more for what is lacking", printed)]
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory, write: Write) -> Run:
+    """Ten sessions of both methods by a teacher with its usual mistakes, curated."""
+    path = write(tmp_path_factory.mktemp("mixed"), {"sessions": 10, "method": MIXED}, mistakes=None)
+    return run(path, stages=("generate", "curate"))[0]
+
+
+def test_both_methods_come_by_their_shares(mixed: Run) -> None:
+    sessions = list(read_sessions(mixed))[:10]
+    assert Counter(session.plan.method for session in sessions) == {"mads": 7, "concise": 3}
+    for session in sessions:
+        assert bool(session.looks) == (session.plan.method == "mads")
+        assert len(session.turns) == 10 or session.plan.method == "mads"
+    assert mixed.require("generate")["methods"] == Counter(s.plan.method for s in read_sessions(mixed))
+
+
+def test_sessions_of_both_methods_end_in_drafts_of_their_moments(mixed: Run) -> None:
+    sessions = {session.id: session for session in read_sessions(mixed)}
+    for row in rows(mixed, "drafts"):
+        written = [draft["id"] for draft in row["drafts"]]
+        assert written
+        assert {*written, *row["failures"]} == {moment.id for moment in sessions[row["id"]].plan.moments}
+    assert {draft.session for draft in read_drafts(mixed)} == set(sessions)
+    assert {draft.teacher for draft in read_drafts(mixed)} == {"scripted/counsel"}
+
+
+def test_rows_tell_calls_retries_and_tokens(mixed: Run) -> None:
+    held, converted = rows(mixed, "sessions"), rows(mixed, "drafts")
+    assert all(row["ok"] for row in held)
+    for row in held:
+        session = Session.model_validate(row["session"])
+        messages = len(session.turns) if session.plan.method == "mads" else 1
+        assert row["calls"] - row["retries"] == 1 + messages + len(session.looks)
+    for row in converted:
+        assert row["calls"] - row["retries"] == len(row["drafts"])
+    for row in held + converted:
+        assert row["input_tokens"] > row["output_tokens"] > 0
+    summary = mixed.require("generate")
+    for name in ("calls", "retries", "input_tokens", "output_tokens"):
+        assert summary[name] == sum(row[name] for row in held + converted) > 0
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [("concise", {"concise": 4}), ("mads", {"mads": 4}), ("{mads: 0.25, concise: 0.75}", {"mads": 1, "concise": 3})],
+)
+def test_the_method_can_be_set_on_the_command_line(
+    said: str, counts: dict[str, int], write: Write, teacher: PlayedTeacher, tmp_path: Path
+) -> None:
+    made, _ = run(write(tmp_path, {"sessions": 4, "method": MIXED}), f"plan.method={said}")
+    assert made.require("generate")["methods"] == counts
+    assert made.require("generate")["sessions"] == 4
+
+
+def test_the_data_card_is_written_beside_the_items_and_warns(mixed: Run) -> None:
+    card = (mixed.path / "data" / "README.md").read_text(encoding="utf-8")
+    for said in ("synthetic", "not therapy", "not advice"):
+        assert said in card
+    methods, kept = mixed.require("generate")["methods"], mixed.require("curate")["kept"]
+    assert f"{kept} multiple-choice items" in card
+    assert f"mads {methods['mads']}, concise {methods['concise']}" in card
+    assert kept == len(mixed.items_path.read_text(encoding="utf-8").splitlines())
+
+
+def spoil(sub_category: str) -> Player:
+    """Names an emotion in every scenario of a sub-category."""
+
+    def play(prompt: Prompt, values: dict[str, Any]) -> dict[str, Any]:
+        if f"sub-category: {sub_category}" in prompt.inputs.get("moment", "") and "scenario" in values:
+            values["scenario"] += " Everyone could see the anger."
+        return values
+
+    return play
+
+
+@pytest.mark.parametrize("sessions", [1, 2, 9])
+@pytest.mark.parametrize("method", ["mads", MIXED])
+def test_a_run_without_failures_plans_nothing_more(
+    sessions: int, method: Any, write: Write, teacher: PlayedTeacher, tmp_path: Path
+) -> None:
+    made, printed = run(write(tmp_path, {"sessions": sessions, "method": method}))
+    assert {row["id"] for row in rows(made, "sessions")} == {f"s5-{number:05d}" for number in range(sessions)}
+    summary = made.require("generate")
+    assert summary["sessions"] == sessions
+    assert sum(summary["sound"].values()) == summary["drafts"] == summary["moments"]
+    assert not announced(printed)
+
+
+@pytest.fixture
+def spoiled(write: Write, teacher: PlayedTeacher, tmp_path: Path) -> tuple[Run, str]:
+    """A run of 40 sessions whose teacher spoils every item of one sub-category."""
+    teacher.play = spoil("false_belief")
+    return run(write(tmp_path, {"sessions": 40, "method": "concise", "moments": [4, 6]}))
+
+
+def test_further_rounds_plan_only_what_is_lacking(spoiled: tuple[Run, str]) -> None:
+    made, printed = spoiled
+    further = [session for session in read_sessions(made) if session.id >= "s5-00040"]
+    assert {moment.cell for session in further for moment in session.plan.moments} == {"false_belief"}
+    assert re.findall(r"lacking: (\S+) \d+$", printed, re.MULTILINE) == ["false_belief"] * len(announced(printed))
+    assert made.require("generate")["sound"].get("false_belief", 0) == 0
+
+
+def test_there_are_at_most_three_further_rounds(spoiled: tuple[Run, str]) -> None:
+    made, printed = spoiled
+    assert len(announced(printed)) == 3
+    assert made.require("generate")["sessions"] == 40 + sum(announced(printed)), "what is announced is held"
+
+
+def test_what_is_lacking_does_not_grow_by_being_planned_again(spoiled: tuple[Run, str]) -> None:
+    _, printed = spoiled
+    lacking = re.findall(r"lacking: false_belief (\d+)$", printed, re.MULTILINE)
+    assert len(set(lacking)) == 1, "the quota moved, though nothing was written"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_with_enough_sessions_the_spread_ends_within_five_percent(seed: int, write: Write, tmp_path: Path) -> None:
+    weights = {"complex_emotions": 0, "personal_beliefs_and_experiences": 0, "perspective_taking": 0, "faux_pas": 2}
+    plan = {"sessions": 120, "method": "concise", "moments": [2, 8], "weights": weights}
+    made, printed = run(write(tmp_path, plan, mistakes={"names_emotion": 0.4}), f"seed={seed}")
+    assert announced(printed), "the mistakes left nothing lacking; the test shows nothing"
+    planned = Counter(
+        moment.cell
+        for session in read_sessions(made)
+        if session.id < f"s{seed}-00120"
+        for moment in session.plan.moments
+    )
+    sound = Counter(made.require("generate")["sound"])
+    for task in ("EU", "EA"):
+        shares = {cell: share for cell, share in shares_of(planned).items() if ("/" in cell) == (task == "EA")}
+        total = sum(sound[cell] for cell in shares)
+        short = {cell: sound[cell] / (share * total) for cell, share in shares.items()}
+        assert min(short.values()) >= 0.95, short
+        assert max(short.values()) <= 1.5, short
+
+
+def test_rounds_and_drafts_do_not_depend_on_concurrency(write: Write, tmp_path: Path) -> None:
+    drafts = []
+    for concurrency in (1, 8):
+        (tmp_path / str(concurrency)).mkdir()
+        path = write(tmp_path / str(concurrency), {"sessions": 12, "method": MIXED}, mistakes={"names_emotion": 0.5})
+        made, printed = run(path, f"generate.concurrency={concurrency}")
+        assert announced(printed)
+        drafts.append(sorted(read_drafts(made), key=lambda draft: draft.id))
+    assert drafts[0] == drafts[1]
