@@ -39,6 +39,7 @@ _FORMS = {
 
 _SPEECH = (
     "asked|said|cried|called|shouted|whispered|murmured|muttered|exclaimed|demanded|repeated|replied|answered|added"
+    "|snapped|hissed|begged|told|screamed|yelled|wrote|wondered|growled|bellowed|roared|squeaked|sang"
 )
 # A slot that begins a sentence; one that only names the speaker of a question or an exclamation does not.
 _SENTENCE_SLOT = re.compile(rf"(^[\"“]?|[.!?] [\"“]?|[.][\"”] |[!?][\"”] (?!\{{[^}}]*\}} (?:{_SPEECH})\b))\{{")
