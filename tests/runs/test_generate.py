@@ -157,11 +157,12 @@ def test_the_data_card_is_written_beside_the_items_and_warns(mixed: Run) -> None
     assert kept == len(mixed.items_path.read_text(encoding="utf-8").splitlines())
 
 
-def spoil(sub_category: str) -> Player:
-    """Names an emotion in every scenario of a sub-category."""
+def spoil(sub_category: str, of: int = 1) -> Player:
+    """Names an emotion in every scenario of a sub-category, or in one of so many."""
 
     def play(prompt: Prompt, values: dict[str, Any]) -> dict[str, Any]:
-        if f"sub-category: {sub_category}" in prompt.inputs.get("moment", "") and "scenario" in values:
+        about = f"sub-category: {sub_category}" in prompt.inputs.get("moment", "")
+        if "scenario" in values and about and prompt.seed % of == 0:
             values["scenario"] += " Everyone could see the anger."
         return values
 
@@ -228,12 +229,13 @@ def test_with_enough_sessions_the_spread_ends_within_five_percent(seed: int, wri
         assert max(short.values()) <= 1.5, short
 
 
-def test_rounds_and_drafts_do_not_depend_on_concurrency(write: Write, tmp_path: Path) -> None:
+def test_rounds_and_drafts_do_not_depend_on_concurrency(write: Write, teacher: PlayedTeacher, tmp_path: Path) -> None:
+    teacher.play = spoil("faux_pas", of=2)
     drafts = []
     for concurrency in (1, 8):
-        (tmp_path / str(concurrency)).mkdir()
-        plan = {"sessions": 30, "method": MIXED, "moments": [3, 5], "weights": FEW_CELLS}
-        path = write(tmp_path / str(concurrency), plan, mistakes={"names_emotion": 0.6})
+        folder = tmp_path / str(concurrency)
+        folder.mkdir()
+        path = write(folder, {"sessions": 12, "method": MIXED, "moments": [3, 6], "weights": FEW_CELLS})
         made, printed = run(path, f"generate.concurrency={concurrency}")
         assert announced(printed)
         drafts.append(sorted(read_drafts(made), key=lambda draft: draft.id))
