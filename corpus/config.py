@@ -26,7 +26,7 @@ class PlanConfig(BaseModel):
     sensitive_themes: bool = Field(default=True, description="allow themes that touch self-harm or abuse (with care)")
     weights: dict[str, float] = Field(
         default_factory=dict,
-        description="relative weight, in quarters, of an EU category or sub-category or EA category (default 1)",
+        description="relative weight, in quarters, of an EU category or sub-category, or of an EA category or cell",
     )
 
     @field_validator("method")

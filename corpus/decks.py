@@ -85,7 +85,7 @@ def cell_named(name: str) -> Cell:
 
 def _cards(task: str, weights: dict[str, float]) -> list[Cell]:
     taxonomy = load_taxonomy()
-    known = [*taxonomy.eu, *taxonomy.sub_categories, *taxonomy.ea.categories]
+    known = [*taxonomy.eu, *taxonomy.sub_categories, *taxonomy.ea.categories, *map(cell_name, taxonomy.cells)]
     if unknown := [name for name in weights if name not in known]:
         raise RecipeError(f"plan.weights.{unknown[0]}: no such category; known are {', '.join(known)}")
     if wrong := [name for name, weight in weights.items() if not 0 <= weight <= MAX_WEIGHT]:
@@ -100,7 +100,8 @@ def _cards(task: str, weights: dict[str, float]) -> list[Cell]:
                 cards += [(sub, "")] * round(weight * PER_UNIT)
     else:
         for category, question_type in taxonomy.cells:
-            cards += [(category, question_type)] * round(weights.get(category, 1.0) * PER_UNIT)
+            weight = weights.get(cell_name((category, question_type)), weights.get(category, 1.0))
+            cards += [(category, question_type)] * round(weight * PER_UNIT)
     if not cards:
         raise RecipeError(f"plan.weights: every {task} category has weight 0; give one of them a positive weight")
     return cards

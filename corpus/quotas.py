@@ -11,6 +11,7 @@ from collections import Counter
 from math import ceil
 
 TOLERANCE = 0.05
+SETTLING = 20  # steps in which total and gaps settle on each other
 
 
 def shares_of(planned: Counter[str]) -> dict[str, float]:
@@ -22,6 +23,8 @@ def shares_of(planned: Counter[str]) -> dict[str, float]:
 def find_lacking(written: Counter[str], shares: dict[str, float]) -> dict[str, int]:
     """Return how many more moments each short cell needs.
 
+    Filling gaps raises the total and with it every quota, so quotas are taken of the total that will be.
+
     Args:
         written: sound items per cell.
         shares: share of each cell within its task; EU cells sum to 1, and so do EA cells (their names have a slash).
@@ -29,8 +32,11 @@ def find_lacking(written: Counter[str], shares: dict[str, float]) -> dict[str, i
     lacking: dict[str, int] = {}
     for task in (True, False):
         cells = {name: share for name, share in shares.items() if ("/" in name) == task}
-        total = sum(written[name] for name in cells)
-        least = 1 - TOLERANCE
-        short = {n: share * total - written[n] for n, share in cells.items() if written[n] < share * total * least}
-        lacking |= {name: ceil(missing) for name, missing in short.items() if missing >= 1}
+        short: dict[str, int] = {}
+        for _ in range(SETTLING):
+            total = sum(written[name] for name in cells) + sum(short.values())
+            quotas = {name: share * total for name, share in cells.items()}
+            under = (name for name, quota in quotas.items() if written[name] < quota * (1 - TOLERANCE))
+            short = {name: ceil(quotas[name] - written[name]) for name in under if quotas[name] - written[name] >= 1}
+        lacking |= short
     return lacking

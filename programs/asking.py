@@ -16,11 +16,15 @@ COMPLAINT_FIELD = dspy.InputField(desc="why your last answer was not accepted; w
 
 
 class AskFailed(EmoReasonError):
-    """A role gave no acceptable answer in the allowed attempts; ``reason`` is the short name that is counted."""
+    """A role gave no acceptable answer in the allowed attempts; ``reason`` is the short name that is counted.
 
-    def __init__(self, role: str, reason: str, complaint: str):
+    ``calls`` and ``retries`` are those of the whole session or conversion so far.
+    """
+
+    def __init__(self, role: str, complaint: str, calls: int, retries: int):
         super().__init__(f"{role}: {complaint}")
-        self.reason = f"{role}: {reason}"
+        self.reason = f"{role}: {complaint.partition(':')[0]}"
+        self.calls, self.retries = calls, retries
 
 
 class Asker:
@@ -66,7 +70,7 @@ class Asker:
                 signature = signature.append("complaint", COMPLAINT_FIELD, str)
             inputs["complaint"] = complaint
             self.retries += 1
-        raise AskFailed(role, complaint.partition(":")[0], complaint)
+        raise AskFailed(role, complaint, self.calls, self.retries)
 
 
 def _first_line(error: Exception) -> str:

@@ -64,9 +64,9 @@ def show_generation(console: Console, name: str, tally: Tally, done: int, total:
         nonlocal last
         if time.monotonic() - last >= PLAIN_EVERY:
             last = time.monotonic()
-            console.print(f"{name}: {pace.line(tally, count, total)}", highlight=False, soft_wrap=True)
+            console.print(f"{name}: {pace.line(tally, count, total)}", markup=False, highlight=False, soft_wrap=True)
             sound = ", ".join(f"{cell} {number}" for cell, number in sorted(tally.sound().items()))
-            console.print(f"{name}: items by category: {sound}", highlight=False, soft_wrap=True)
+            console.print(f"{name}: items by category: {sound}", markup=False, highlight=False, soft_wrap=True)
 
     yield show
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from corpus.plans import Planner
 from runs.folder import STAGES, Run, open_run
 from runs.recipe import Recipe
 
@@ -22,6 +23,8 @@ def run_stages(recipe: Recipe, path: Path, console: Console, stages: Sequence[st
     Raises:
         EmoReasonError: see corpus.errors; what was finished before is kept.
     """
+    if "generate" in stages and not path.exists():
+        Planner(recipe.plan, recipe.seed)  # what cannot be planned is refused before a folder is made for it
     with open_run(path, recipe) as run:
         for stage in stages:
             if marker := run.finished(stage):

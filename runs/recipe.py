@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapidfuzz import process
 
 from corpus.config import CurateConfig, PlanConfig
+from corpus.decks import cell_shares
 from corpus.errors import RecipeError
 from eval.config import HUB, ExamConfig
 from finetune.config import TrainConfig
@@ -135,6 +136,10 @@ def _check_combinations(recipe: Recipe, path: Path) -> None:
     for key, file in (("personas", recipe.plan.personas), ("themes", recipe.plan.themes)):
         if file is not None and not file.is_file():
             raise RecipeError(f"{path}: plan.{key}: {file} is not a file")
+    try:
+        cell_shares(recipe.plan.weights)
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from error
     source = recipe.exam.emobench
     if source not in (None, HUB) and not Path(str(source)).is_dir():
         raise RecipeError(f"{path}: exam.emobench: {source} is not a folder (or write `hub`, or null for none)")
@@ -162,9 +167,9 @@ def _key_lines(node: yaml.Node | None, where: str) -> dict[tuple[str, ...], int]
 
 def _explain(error: ValidationError, path: Path, lines: dict[tuple[str, ...], int]) -> str:
     """One line for the first problem, and how many more there are."""
-    problems = error.errors()
-    first = problems[0]
-    location = tuple(str(part) for part in first["loc"])
+    # A value of several allowed types is reported once per type; a part such as literal['a','b'] names the type.
+    problems = {tuple(str(p) for p in e["loc"] if "[" not in str(p)): e for e in reversed(error.errors())}
+    location, first = next(reversed(problems.items()))
     known_line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
     where = f"{path}, line {known_line}" if known_line else str(path)
     key = ".".join(location)

@@ -55,6 +55,7 @@ class _Held:
 @dataclass
 class _Converted:
     cost: Cost
+    done: bool = True
     drafts: int = 0
     sound: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
@@ -90,11 +91,12 @@ class Tally:
         """Count a row of the drafts journal; a draft is sound when no rule of `curate` objects."""
         drafts = [_DRAFT.validate_python(draft) for draft in row["drafts"]]
         sound = Counter(cell_of(draft) for draft in drafts if not find_fault(draft, self.rules))
-        self._converted[row["id"]] = _Converted(Cost.of(row), len(drafts), sound, Counter(row["failures"].values()))
+        failures = Counter(row["failures"].values())
+        self._converted[row["id"]] = _Converted(Cost.of(row), row.get("ok", True), len(drafts), sound, failures)
 
     def converted(self, session: str) -> bool:
-        """Return True when a session and its items are done."""
-        return session in self._converted
+        """Return True when a session and its items are done; False too when the teacher was not reached for them."""
+        return session in self._converted and self._converted[session].done
 
     def held(self, session: str) -> bool:
         """Return True when a session is finished, with or without its items."""

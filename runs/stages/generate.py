@@ -41,6 +41,7 @@ FATAL = (
 )
 MAX_UNREACHED = 8  # sessions in a row without a usable teacher before the stage gives up
 FURTHER_ROUNDS = 3
+LEAST = 6  # moments: less than a session would bring is not planned again
 _DRAFT: TypeAdapter[Draft] = TypeAdapter(Draft)
 
 
@@ -69,14 +70,14 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
         tally.read(sessions, drafts)
         worker = _Worker(run, sessions, drafts, tally, stack)
         plans = list(planner.first_round())
-        planned: list[Plan] = []
+        shares = shares_of(Counter(moment.cell for plan in plans for moment in plan.moments))
+        planned: list[str] = []
         for number in range(1 + FURTHER_ROUNDS):
             name = f"generate, round {number + 1}" if number else "generate"
             _hold(name, plans, worker, run.recipe.generate.concurrency, console)
-            planned += plans
-            shares = shares_of(Counter(moment.cell for plan in planned for moment in plan.moments))
-            lacking = find_lacking(tally.sound(plan.id for plan in planned), shares)
-            if sum(lacking.values()) < run.recipe.plan.moments[0]:  # less than one session would bring
+            planned += [plan.id for plan in plans]
+            lacking = find_lacking(tally.sound(planned), shares)
+            if number == FURTHER_ROUNDS or sum(lacking.values()) < LEAST:
                 break
             if not (plans := list(planner.further_round(lacking))):
                 break
@@ -132,7 +133,9 @@ class _Worker:
         }
         self.roles = {role: build_lm(spec) for role, spec in run.recipe.lms.items()}
         self.names = {role: spec.identity for role, spec in run.recipe.lms.items()}
-        stack.enter_context(dspy.context(lm=self.roles["teacher"], roles=self.roles, adapter=ChatAdapter()))
+        # The asker itself asks again when an answer cannot be read, and counts the calls.
+        adapter = ChatAdapter(use_json_adapter_fallback=False)
+        stack.enter_context(dspy.context(lm=self.roles["teacher"], roles=self.roles, adapter=adapter))
         self.methods: dict[Method, dspy.Module] = {"mads": TherapySession(), "concise": ConciseSession()}
         self.convert = ItemConverter()
 
@@ -145,41 +148,53 @@ class _Worker:
             except FATAL as error:
                 raise TeacherError(f"teacher {self.names['teacher']}: {reason_of(error)}") from error
             except dspy.LMError as error:
-                return self._fail(plan, f"teacher {self.names['teacher']}: {reason_of(error)}", unreached=True)
+                return self._unreached(plan, f"teacher {self.names['teacher']}: {reason_of(error)}")
             except AskFailed as error:
-                return self._fail(plan, error.reason)
+                return Outcome(error.reason)
         teacher = self.names.get("converter", self.names["teacher"])
         drafts = [d.model_copy(update={"teacher": teacher}).model_dump(mode="json") for d in written.drafts]
-        row = {"id": plan.id, **_cost(written, usage), "failures": written.failures, "drafts": drafts}
-        self.drafts.append(row)
-        self.tally.add_drafts(row)
+        self._add_drafts({"id": plan.id, **_cost(written, usage), "failures": written.failures, "drafts": drafts})
         return Outcome()
 
     def _session(self, plan: Plan) -> Session:
-        """Hold the session, or take the one that was held before a kill."""
+        """Hold the session, or take the one that was held before a kill; raises AskFailed once it is journalled."""
         if plan.id in self.held:
             return Session.model_validate(self.held.pop(plan.id))
         with dspy.track_usage() as usage:
-            prediction = self.methods[plan.method](plan=plan)
+            try:
+                prediction = self.methods[plan.method](plan=plan)
+            except AskFailed as error:
+                self._add_session({"id": plan.id, "ok": False, "reason": error.reason, **_cost(error, usage)})
+                raise
         session: Session = prediction.session
-        row = {"id": plan.id, "ok": True, **_cost(prediction, usage), "session": session.model_dump(mode="json")}
-        self.sessions.append(row)
-        self.tally.add_session(row)
+        self._add_session(
+            {"id": plan.id, "ok": True, **_cost(prediction, usage), "session": session.model_dump(mode="json")}
+        )
         return session
 
-    def _fail(self, plan: Plan, reason: str, unreached: bool = False) -> Outcome:
-        if not self.tally.held(plan.id):  # a session that was held stays, though its conversion failed
-            row = {"id": plan.id, "ok": False, "reason": reason, "calls": 0, "retries": 0}
-            self.sessions.append(row)
-            self.tally.add_session(row)
-        return Outcome(reason=reason, unreached=unreached)
+    def _unreached(self, plan: Plan, reason: str) -> Outcome:
+        """Note a teacher that did not answer; a session that was held stays, and only its conversion is lost."""
+        if self.tally.held(plan.id):
+            moments = {moment.id: reason for moment in plan.moments}
+            self._add_drafts({"id": plan.id, "ok": False, "failures": moments, "drafts": []})
+        else:
+            self._add_session({"id": plan.id, "ok": False, "reason": reason})
+        return Outcome(reason, unreached=True)
+
+    def _add_session(self, row: dict[str, Any]) -> None:
+        self.sessions.append(row)
+        self.tally.add_session(row)
+
+    def _add_drafts(self, row: dict[str, Any]) -> None:
+        self.drafts.append(row)
+        self.tally.add_drafts(row)
 
 
-def _cost(prediction: dspy.Prediction, usage: Any) -> dict[str, int]:
+def _cost(counted: dspy.Prediction | AskFailed, usage: Any) -> dict[str, int]:
     totals = usage.get_total_tokens().values()
     return {
-        "calls": prediction.calls,
-        "retries": prediction.retries,
+        "calls": counted.calls,
+        "retries": counted.retries,
         "input_tokens": sum(total.get("prompt_tokens") or 0 for total in totals),
         "output_tokens": sum(total.get("completion_tokens") or 0 for total in totals),
     }

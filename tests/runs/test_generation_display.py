@@ -15,6 +15,7 @@ from corpus.config import CurateConfig
 from corpus.records import Plan
 from runs import generation_display
 from runs.generation_display import show_generation
+from runs.progress import PLAIN_EVERY
 from runs.tally import Tally
 
 MakeRow = Callable[..., dict[str, Any]]
@@ -113,10 +114,10 @@ def test_elsewhere_plain_lines_say_the_same(
 
 
 def test_plain_lines_come_now_and_then_only(plain: Console, tally: Tally, clock: Clock) -> None:
-    every, times = generation_display.PLAIN_EVERY, []
+    times: list[int] = []
     with show_generation(plain, "generate", tally, 0, 999) as show:
         for count in range(1, 400):
-            clock.now += every / 100
+            clock.now += PLAIN_EVERY / 100
             before = len(printed(plain))
             show(count)
             if len(printed(plain)) > before:

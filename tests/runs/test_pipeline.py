@@ -41,6 +41,8 @@ def test_every_stage_leaves_what_it_promises(finished: Path) -> None:
     out = finished / "out"
     report = json.loads((out / "report.json").read_text())
     assert report["generate"]["sessions"] == 12
+    assert report["generate"]["methods"] == {"mads": 12}
+    assert "not therapy" in (out / "data" / "README.md").read_text()
     assert report["curate"]["kept"] == len((out / "data" / "items.jsonl").read_text().splitlines())
     assert sum(report["curate"]["dropped"].values()) == len((out / "data" / "dropped.jsonl").read_text().splitlines())
     assert set(report["seconds"]) == {"generate", "curate", "train", "exam"}
