@@ -11,7 +11,6 @@ from collections import Counter
 from math import ceil
 
 TOLERANCE = 0.05
-SETTLING = 20  # steps in which total and gaps settle on each other
 
 
 def shares_of(planned: Counter[str]) -> dict[str, float]:
@@ -32,11 +31,14 @@ def find_lacking(written: Counter[str], shares: dict[str, float]) -> dict[str, i
     lacking: dict[str, int] = {}
     for task in (True, False):
         cells = {name: share for name, share in shares.items() if ("/" in name) == task}
+        total = sum(written[name] for name in cells)
+        fullest = max(cells, key=lambda name: written[name] / cells[name], default="")
         short: dict[str, int] = {}
-        for _ in range(SETTLING):
-            total = sum(written[name] for name in cells) + sum(short.values())
-            quotas = {name: share * total for name, share in cells.items()}
+        settled = False
+        while not settled:  # gaps only grow, up to the level of the fullest cell, which has none
+            quotas = {name: share * (total + sum(short.values())) for name, share in cells.items() if name != fullest}
             under = (name for name, quota in quotas.items() if written[name] < quota * (1 - TOLERANCE))
-            short = {name: ceil(quotas[name] - written[name]) for name in under if quotas[name] - written[name] >= 1}
+            gaps = {name: ceil(quotas[name] - written[name]) for name in under if quotas[name] - written[name] >= 1}
+            short, settled = gaps, gaps == short
         lacking |= short
     return lacking
