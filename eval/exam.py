@@ -19,8 +19,8 @@ from signatures.formats import AnswerFormat
 class Scorer(Protocol):
     """Anything that can score given answers, such as `lms.in_process.InProcessEngine`."""
 
-    def score(self, messages: list[dict[str, str]], candidates: list[str]) -> list[float]:
-        """Return one score per candidate, higher for the likelier."""
+    def score(self, messages: list[dict[str, str]], candidates: list[str], per_token: bool = True) -> list[float]:
+        """Return one score per candidate, higher for the likelier: mean log-probability per token, or in total."""
         ...
 
 
@@ -63,14 +63,16 @@ class Exam(dspy.Module):
         """Pick the option whose text the model finds likeliest; for EU the cause is read after the emotion picked.
 
         The options are not shown (the cloze formulation of OLMES, Gu et al. 2024, arXiv 2406.08446): small models
-        know what is right long before they can point at it in a list.
+        know what is right long before they can point at it in a list.  Causes and options are sentences of different
+        length and are compared per token; emotions are labels, and per token a pair would profit from its second
+        half, which the first half makes likely.
         """
         assert self.scorer is not None, "likelihood mode needs a scorer"
         messages = self.adapter.format(exam_signature(item.task, "open"), [], exam_inputs(item))
         if isinstance(item, ApplicationItem):
             return [_best(self.scorer.score(messages, [f'{{"option": {_quote(c)}' for c in item.choices]))]
         emotions = [f'{{"emotion": {_quote(choice)}' for choice in item.emotion_choices]
-        emotion = _best(self.scorer.score(messages, emotions))
+        emotion = _best(self.scorer.score(messages, emotions, per_token=False))
         causes = [f'{emotions[emotion]}, "cause": {_quote(choice)}' for choice in item.cause_choices]
         return [emotion, _best(self.scorer.score(messages, causes))]
 

@@ -130,8 +130,10 @@ class InProcessEngine:
             )
         return answers
 
-    def score(self, messages: Sequence[dict[str, str]], candidates: Sequence[str]) -> list[float]:
-        """Return the mean log-probability per token of each candidate answer to ``messages``.
+    def score(
+        self, messages: Sequence[dict[str, str]], candidates: Sequence[str], per_token: bool = True
+    ) -> list[float]:
+        """Return the log-probability of each candidate answer to ``messages``, as the mean per token or in total.
 
         Only tokens after the candidates' common prefix count, so that what they share decides nothing.  The prompt
         and the common prefix are run once and their keys and values are shared.
@@ -153,7 +155,8 @@ class InProcessEngine:
         first = start.logits[:, -1:].expand(len(tails), -1, -1)
         logprobs = torch.log_softmax(torch.cat([first, after[:, :-1]], dim=1).float(), dim=-1)
         chosen = logprobs.gather(-1, padded[..., None])[..., 0]
-        return [float(chosen[index, : len(tail)].mean()) for index, tail in enumerate(tails)]
+        sums = [float(chosen[index, : len(tail)].sum()) for index, tail in enumerate(tails)]
+        return [total / len(tail) if per_token else total for total, tail in zip(sums, tails, strict=True)]
 
 
 def _common_prefix(sequences: Sequence[Sequence[int]]) -> int:

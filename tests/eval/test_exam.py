@@ -43,8 +43,9 @@ class Judge:
     def __init__(self, likes: Callable[[str], bool]):
         self.likes, self.calls = likes, list[list[str]]()
 
-    def score(self, messages: list[dict[str, str]], candidates: list[str]) -> list[float]:
+    def score(self, messages: list[dict[str, str]], candidates: list[str], per_token: bool = True) -> list[float]:
         assert [message["role"] for message in messages] == ["user"]
+        assert per_token == ("cause" in candidates[0] or "option" in candidates[0]), "labels are compared in total"
         self.calls.append(candidates)
         return [0.0 if self.likes(text) else -5.0 for text in candidates]
 

@@ -120,6 +120,15 @@ def test_scores_are_mean_log_probabilities_after_the_common_prefix(
     assert engine.score(ASK, candidates) == pytest.approx(plain_score(engine, candidates), abs=1e-4)
 
 
+def test_a_total_score_does_not_favour_an_answer_whose_end_its_beginning_gives_away(engine: InProcessEngine) -> None:
+    short, long = "Joy", "Joy and joy and joy and joy"
+    total_short, total_long = engine.score(ASK, [short, long], per_token=False)
+    assert total_short > total_long, "more words are never likelier in total"
+    means = engine.score(ASK, CANDIDATES)
+    totals = engine.score(ASK, CANDIDATES, per_token=False)
+    assert all(total <= mean + 1e-6 for mean, total in zip(means, totals, strict=True))
+
+
 def test_scores_do_not_depend_on_the_company(engine: InProcessEngine) -> None:
     forward, backward = engine.score(ASK, CANDIDATES), engine.score(ASK, CANDIDATES[::-1])
     assert forward == pytest.approx(backward[::-1], abs=1e-4)
