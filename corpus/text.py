@@ -1,13 +1,21 @@
-"""Text on one line."""
+"""Text on one line, and its sentences."""
 
 from __future__ import annotations
 
+import re
+
 MAX_REASON = 300  # characters of a foreign error that a message quotes
+_SENTENCE_END = re.compile(r"[.!?…][\"”’]?(?=\s|$)")
 
 
 def one_line(text: str) -> str:
     """Return the text with every run of white space, line breaks included, as one space."""
     return " ".join(text.split())
+
+
+def count_sentences(text: str) -> int:
+    """Count the sentences of a text, at least one."""
+    return max(1, len(_SENTENCE_END.findall(text)))
 
 
 def reason_of(error: Exception) -> str:

@@ -16,6 +16,7 @@ from jinja2 import TemplateError
 from corpus.errors import TrainingError
 
 MAX_WAIT = 0.01  # seconds to wait for more requests before a batch is run
+WORKER = "in-process engine"  # name of the thread that answers
 MAX_TOKENS = 256  # of an answer whose request names no limit
 
 
@@ -49,7 +50,7 @@ class InProcessEngine:
         self.max_batch = max_batch
         self._model_lock = threading.Lock()
         self._queue: queue.Queue[tuple[Request, str, Future[Response]] | None] = queue.Queue()
-        self._worker = threading.Thread(target=self._serve, daemon=True)
+        self._worker = threading.Thread(target=self._serve, name=WORKER, daemon=True)
         self._worker.start()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> InProcessEngine:

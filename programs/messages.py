@@ -9,7 +9,7 @@ import re
 
 from corpus.records import Speaker
 from corpus.safety import puts_safety_first, voices_risk
-from corpus.text import one_line
+from corpus.text import count_sentences, one_line
 
 MAX_OPENING_SENTENCES, MAX_SENTENCES = 6, 5  # asked for: up to five, and up to three; beyond these it is asked again
 SAFETY = "safety: the client has said that life or safety is at risk; this comes before anything else"
@@ -18,7 +18,6 @@ _TAGS: dict[Speaker, re.Pattern[str]] = {
     "THERAPIST": re.compile(r"^therapist\s*:\s*", re.IGNORECASE),
 }
 _FOREIGN_TAG = re.compile(r"\b(?:CLIENT|PATIENT|THERAPIST|Client|Patient|Therapist)\s*:")
-_SENTENCE_END = re.compile(r"[.!?…][\"”’]?(?=\s|$)")
 
 
 def phase_of(turn: int) -> str:
@@ -33,11 +32,6 @@ def phase_of(turn: int) -> str:
 def clean_message(text: str, speaker: Speaker) -> str:
     """Put a message on one line, without the speaker's own tag."""
     return _TAGS[speaker].sub("", one_line(text))
-
-
-def count_sentences(text: str) -> int:
-    """Count the sentences of a message, at least one."""
-    return max(1, len(_SENTENCE_END.findall(text)))
 
 
 def why_not_said(message: str, said: set[str]) -> str:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from rapidfuzz import fuzz
 
 from corpus.taxonomy import find_emotion_words, load_taxonomy
+from corpus.text import count_sentences
 from lms.scripted.frames import ApplicationFile, Frame, FrameFile, UnderstandingFile, parse_frames
 
 # {S}: the person it is about, as a subject.  {Sobj}: the same as an object.  {O}: the other named person.
@@ -26,17 +27,11 @@ SUBJECT_SLOTS = {"S", "Sobj", "S's", "he", "He", "him", "his", "His", "himself",
 OTHER_SLOTS = {"O", "o_he", "o_He", "o_him", "o_his", "o_His"}
 MAX_ALIKE = {"setup": 80, "happens": 74, "shows": 74}  # token-set similarity of two forms of one slot
 MAX_SENTENCES = 2  # of a setup or a happening; a client may say three in a turn
-_SENTENCE_END = re.compile(r"[.!?…][\"”]?(?=\s|$)")
 
 
 def slots_in(text: str) -> set[str]:
     """Return the names of the ``{slots}`` used in ``text``."""
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-
-def count_sentences(text: str) -> int:
-    """Count the sentences of a text, at least one."""
-    return max(1, len(_SENTENCE_END.findall(text)))
 
 
 def lint_file(frame_file: FrameFile) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from corpus.safety import voices_risk
 from corpus.seeds import rng_for
+from corpus.text import count_sentences
 from lms.scripted.events import Event
-from lms.scripted.lint import count_sentences
 from lms.scripted.mistakes import Mistakes
 from lms.scripted.phrases import phrases
 from lms.scripted.prompt import Prompt, read_moments

@@ -13,7 +13,7 @@ from dspy.lm15 import Config, Message, Request, Response
 from corpus.errors import TrainingError
 from finetune.config import ScratchConfig
 from finetune.scratch import make_student
-from lms.in_process import InProcessEngine
+from lms.in_process import WORKER, InProcessEngine
 
 TEXTS = ["The kettle was still warm when Ada came back from the yard.", "Who moved the ladder?", "She waited."] * 20
 QUESTIONS = [f"Who moved ladder {n}? " + "The kettle was warm. " * (n % 4) for n in range(8)]
@@ -151,10 +151,10 @@ def test_messages_that_the_chat_template_refuses_are_refused_and_the_engine_goes
 
 
 def test_the_worker_ends_with_the_context(student: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with InProcessEngine(str(student)):
-        assert threading.active_count() == before + 1
-    assert threading.active_count() == before
+        (worker,) = {thread for thread in set(threading.enumerate()) - before if thread.name == WORKER}
+    assert not worker.is_alive()
 
 
 @pytest.mark.parametrize("content", [None, "config.json"])

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from lms.scripted.frames import ApplicationFile, FrameFile, UnderstandingFile, load_frames, parse_frames
-from lms.scripted.lint import count_sentences, lint_file, main, slots_in
+from lms.scripted.lint import lint_file, main, slots_in
 
 FOLDER = Path(str(files("lms.scripted").joinpath("frames")))
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -173,21 +173,6 @@ def test_a_detail_that_is_never_told_is_named() -> None:
 )
 def test_an_unknown_category_is_named(frame_file: FrameFile) -> None:
     assert lint_file(frame_file)[0].startswith("unknown ")
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("He came.", 1),
-        ("He came. \"Now?\" asked Bo.", 3),
-        ("\"I came. I saw.\" So it was!", 3),
-        ("No end", 1),
-        ("Well … he said so…", 2),
-        ("It cost 3.50 at the door.", 1),
-    ],
-)  # fmt: skip
-def test_sentences_are_counted_by_their_end_marks(text: str, count: int) -> None:
-    assert count_sentences(text) == count
 
 
 def test_slots_are_found_by_name() -> None:

@@ -8,8 +8,8 @@ import pytest
 from corpus.records import Moment, Plan
 from corpus.safety import puts_safety_first, voices_risk
 from corpus.taxonomy import find_emotion_words
+from corpus.text import count_sentences
 from lms.scripted.faults import SPOTS
-from lms.scripted.lint import count_sentences
 from lms.scripted.mistakes import Mistake, Mistakes
 from lms.scripted.phrases import phrases
 from lms.scripted.prompt import Prompt

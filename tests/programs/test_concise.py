@@ -11,9 +11,9 @@ from corpus.config import PlanConfig
 from corpus.plans import make_plans
 from corpus.records import Plan
 from corpus.safety import PLANNING
+from corpus.text import count_sentences
 from programs.asking import AskFailed
 from programs.concise import ConciseSession
-from programs.messages import count_sentences
 
 Played = Callable[[Callable[[Any, dict[str, Any]], Any]], dspy.LM]
 Edit = Callable[[list[str]], list[str]]

@@ -11,9 +11,10 @@ from corpus.config import PlanConfig
 from corpus.plans import make_plans
 from corpus.records import Plan, Session, render_turns
 from corpus.safety import PLANNING, voices_risk
+from corpus.text import count_sentences
 from programs.asking import AskFailed
 from programs.mads import TherapySession
-from programs.messages import count_sentences, phase_of
+from programs.messages import phase_of
 
 Played = Callable[[Callable[[Any, dict[str, Any]], Any]], dspy.LM]
 RISK = "I keep thinking of ending it all, and I have told nobody."

@@ -10,7 +10,6 @@ from programs.messages import (
     MAX_OPENING_SENTENCES,
     MAX_SENTENCES,
     clean_message,
-    count_sentences,
     phase_of,
     why_not_client,
     why_not_therapist,
@@ -61,24 +60,6 @@ def test_a_clean_message_is_one_line_with_all_the_words(words: str, tag: str) ->
     assert clean.split() == words.split()
     assert len(clean.splitlines()) <= 1
     assert clean_message(clean, speaker) == clean
-
-
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [
-        ("I left.", 1),
-        ("I left", 1),
-        ("I left. Why? No idea!", 3),
-        ("I left … and came back.", 2),
-        ("He said, “Stay.” I left.", 2),
-        ('He said, "Stay." I left.', 2),
-        ("It cost 3.50 at the door.", 1),
-        ("Well... I left.", 2),
-        ("", 1),
-    ],
-)
-def test_sentences_are_counted_by_their_ends(text: str, count: int) -> None:
-    assert count_sentences(text) == count
 
 
 @pytest.mark.parametrize(
