@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from benchmarks.choices_only import read_choices_only
 from benchmarks.judge import measure_judge
-from benchmarks.table import ROOT, Row, publish
+from benchmarks.table import ROOT, Row, least, most, publish
 from corpus.assemble import assemble_items
 from corpus.config import PlanConfig
 from corpus.decks import cell_shares
@@ -44,6 +45,7 @@ NEAR = 90.0
 SAMPLE = 1000
 SHARED = 0.6
 _DRAFT: TypeAdapter[Draft] = TypeAdapter(Draft)
+_most, _least = partial(most, digits=3), partial(least, digits=3)
 OFF = dict.fromkeys(MISTAKES, 0.0)
 Item = UnderstandingDraft | ApplicationDraft
 _WORD = re.compile(r"\w+")
@@ -89,10 +91,8 @@ def _generate(out: Path, seed: int, sessions: int, mistakes: dict[str, float] | 
         "plan": {"sessions": sessions, "persona_uses": 7},
         "generate": {"concurrency": 2},
     }  # fmt: skip
-    out.mkdir(parents=True)
     path = out.with_suffix(".yaml")
     path.write_text(yaml.safe_dump(recipe), encoding="utf-8")
-    out.rmdir()
     command = [str(Path(sys.executable).with_name("emoreason")), "generate", str(path), "--out", str(out)]
     process_ = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     watched = psutil.Process(process_.pid)
@@ -213,25 +213,17 @@ def _shared(one: Sequence[Item], two: Sequence[Item]) -> int:
 
 def _concurrency() -> list[Row]:
     rows = []
-    for latency, sessions, least in ((0.2, 448, 95), (0.05, 900, 60)):
+    for latency, sessions, wanted in ((0.2, 448, 95), (0.05, 900, 60)):
         command = [sys.executable, "-m", "benchmarks.concurrency", str(latency), str(sessions)]
         result = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
         share = 100 * result["calls_per_second"] / result["ideal"]
         name = f"64 MADS sessions at once, {latency * 1000:.0f} ms engine: of the ideal {result['ideal']:g} calls/s"
-        rows.append(_least(name, share, "percent", least))
+        rows.append(_least(name, share, "percent", wanted))
     return rows
-
-
-def _most(name: str, value: float, unit: str, limit: float) -> Row:
-    return Row(name, round(value, 3), unit, f"≤ {limit:g}", value <= limit)
 
 
 def _below(name: str, value: float, unit: str, limit: float) -> Row:
     return Row(name, round(value, 3), unit, f"< {limit:g}", value < limit)
-
-
-def _least(name: str, value: float, unit: str, limit: float) -> Row:
-    return Row(name, round(value, 3), unit, f"≥ {limit:g}", value >= limit)
 
 
 def _within(name: str, value: float, unit: str, middle: float, distance: float) -> Row:

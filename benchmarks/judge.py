@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import dspy
 
-from benchmarks.table import Row
+from benchmarks.table import Row, least
 from corpus.assemble import assemble_items
 from corpus.config import PlanConfig
 from corpus.plans import make_plans
@@ -47,10 +47,11 @@ def measure_judge() -> list[Row]:
                 with dspy.context(lm=scripted()):
                     seen += name in review(draft=draft, seed=number).faults
     answered = _answer_blindly(clean)
+    blind = "judge: clean items that it answers rightly from the exam prompt"
     return [
-        _row("judge: mistakes that it sees", 100 * seen / faults, SEES),
-        _row("judge: sound points that it lets pass", 100 * passed / points, PASSES),
-        _row("judge: clean items that it answers rightly from the exam prompt", 100 * answered, ANSWERS),
+        least("judge: mistakes that it sees", 100 * seen / faults, "percent", SEES, digits=1),
+        least("judge: sound points that it lets pass", 100 * passed / points, "percent", PASSES, digits=1),
+        least(blind, 100 * answered, "percent", ANSWERS, digits=1),
     ]
 
 
@@ -81,7 +82,3 @@ def _answer_blindly(drafts: list[Item]) -> float:
             right += all(letter in str(answer[name]) for name, letter in zip(wanted, letters, strict=True))
             total += 1
     return right / total
-
-
-def _row(name: str, value: float, least: float) -> Row:
-    return Row(name, round(value, 1), "percent", f"≥ {least:g}", value >= least)

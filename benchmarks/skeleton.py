@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.table import ROOT, Row, publish
+from benchmarks.table import ROOT, Row, least, most, publish
 
 MINUTES, GIGABYTES, SESSIONS, ITEMS, POINTS = 8, 4, 200, 1200, 20
 AGAIN_SECONDS, HELP_SECONDS, TEST_MINUTES = 15, 0.7, 6
@@ -38,14 +38,14 @@ def main() -> int:
     tests, _ = _timed(["make", "test"])
     kills = _timed([sys.executable, "-m", "pytest", "-q", "tests/runs/test_kill.py"])[0]
     rows = [
-        _most("make run", seconds / 60, "minutes", MINUTES),
-        _most("peak memory of make run", peak / 1e9, "GB", GIGABYTES),
-        _least("sessions", report["generate"]["sessions"], "sessions", SESSIONS),
-        _least("kept items", report["curate"]["kept"], "items", ITEMS),
+        most("make run", seconds / 60, "minutes", MINUTES),
+        most("peak memory of make run", peak / 1e9, "GB", GIGABYTES),
+        least("sessions", report["generate"]["sessions"], "sessions", SESSIONS),
+        least("kept items", report["curate"]["kept"], "items", ITEMS),
     ]
     for comparison in (c for c in report["comparisons"] if (c["benchmark"], c["mode"]) == HELDOUT):
         name, lenient = f"held-out {comparison['task']} by likelihood", comparison["lenient"]
-        rows.append(_least(f"{name}: after − before", 100 * lenient["delta"], "points", POINTS))
+        rows.append(least(f"{name}: after − before", 100 * lenient["delta"], "points", POINTS))
         low = round(100 * lenient["low"], 1)
         rows.append(Row(f"{name}: lower end of the difference's 95% interval", low, "points", "> 0", low > 0))
     emobench = [row for row in report["exam"] if (row["benchmark"], row["mode"]) == ("EmoBench", "likelihood")]
@@ -55,21 +55,13 @@ def main() -> int:
         chance = f"none; chance is {100 * row['chance']:.2f}"
         rows.append(Row(name, round(100 * row["lenient"], 1), "percent", chance, True))
     rows += [
-        _most("second make run", again, "seconds", AGAIN_SECONDS),
-        _most("model calls of the second run", calls_again, "calls", 0),
-        _most("emoreason --help, median of 5", helps[2], "seconds", HELP_SECONDS),
-        _most("make test", tests / 60, "minutes", TEST_MINUTES),
+        most("second make run", again, "seconds", AGAIN_SECONDS),
+        most("model calls of the second run", calls_again, "calls", 0),
+        most("emoreason --help, median of 5", helps[2], "seconds", HELP_SECONDS),
+        most("make test", tests / 60, "minutes", TEST_MINUTES),
         Row("20 random kill -9 points: nothing lost, nothing doubled", round(kills, 1), "seconds", "passes", True),
     ]
     return 0 if publish("skeleton", rows, os.cpu_count() or 0) else 1
-
-
-def _most(name: str, value: float, unit: str, limit: float) -> Row:
-    return Row(name, round(value, 2), unit, f"≤ {limit:g}", value <= limit)
-
-
-def _least(name: str, value: float, unit: str, limit: float) -> Row:
-    return Row(name, round(value, 2), unit, f"≥ {limit:g}", value >= limit)
 
 
 def _model_calls(out: Path) -> int:

@@ -27,6 +27,16 @@ class Row:
     ok: bool
 
 
+def most(name: str, value: float, unit: str, limit: float, digits: int = 2) -> Row:
+    """Return the row of a bar that a value must not exceed."""
+    return Row(name, round(value, digits), unit, f"≤ {limit:g}", value <= limit)
+
+
+def least(name: str, value: float, unit: str, limit: float, digits: int = 2) -> Row:
+    """Return the row of a bar that a value must reach."""
+    return Row(name, round(value, digits), unit, f"≥ {limit:g}", value >= limit)
+
+
 def publish(name: str, rows: list[Row], cores: int) -> bool:
     """Print and store the rows of benchmark ``name``; return True when every bar is met."""
     table = Table("bar", "value", "unit", "target", "ok", title=f"bench-{name}")

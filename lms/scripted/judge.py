@@ -47,13 +47,13 @@ def answer_exam(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
     rng = rng_for("answer", prompt.seed, scenario)
     if rng.random() < MISREADS:
         found = None
-    picks = []
-    for choices in _choice_lists(prompt):
+    asked, picks = _choice_lists(prompt), []
+    for choices in asked:
         right = [
             choice for choice in choices if found and (choice == emotion_of(found) or recognise_answer(choice) == found)
         ]
         picks.append(right[0] if right else rng.choice(choices))
-    letters = [LETTERS[choices.index(pick)] for choices, pick in zip(_choice_lists(prompt), picks, strict=True)]
+    letters = [LETTERS[choices.index(pick)] for choices, pick in zip(asked, picks, strict=True)]
     known = "The scenario is one I know" if found else "I do not know this scenario and guess"
     texts, given = iter(picks), iter(letters)
     answer: dict[str, Any] = {}

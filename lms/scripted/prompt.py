@@ -71,10 +71,6 @@ class Prompt:
         names = tuple(name for name in re.findall(pattern, request_line) if name != "completed")
         return cls(_read_sections(body), names, style, seed, _read_instructions(_system_of(request)), 0, demos)
 
-    def demo_outputs(self) -> list[Outputs]:
-        """Return the answers that the demonstrations show; one that cannot be read is left out."""
-        return [outputs for _, outputs in self.demonstrations()]
-
     def demonstrations(self) -> list[tuple[dict[str, str], Outputs]]:
         """Return the fields given and the answer of each demonstration; one that cannot be read is left out."""
         return [(_read_sections(asked), outputs) for asked, text in self.demos if (outputs := _read_answer(text))]

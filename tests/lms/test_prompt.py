@@ -113,7 +113,7 @@ def test_the_answers_of_the_demonstrations_are_read_in_order(
     demos = tuple({"first": "x", "second": ["y"], "text": f"“{text}”", "count": 1, "parts": parts} for text in texts)
     values = {"text": "t", "count": 1, "parts": []}
     prompt, _ = read_back(Ask, adapter(), {"first": "x", "second": []}, values, demos)
-    shown = prompt.demo_outputs()
+    shown = [outputs for _, outputs in prompt.demonstrations()]
     assert [outputs["text"] for outputs in shown] == [demo["text"] for demo in demos]
     assert all(outputs["parts"] == parts and set(outputs) == {"text", "count", "parts"} for outputs in shown)
 
@@ -123,7 +123,7 @@ def test_a_demonstration_that_cannot_be_read_is_left_out() -> None:
     messages = [message for text in answers for message in (Message.user("x"), Message.assistant([TextPart(text)]))]
     (last,) = [m for m in dspy.ChatAdapter().format(Ask, [], {"first": "x", "second": []}) if m["role"] == "user"]
     request = Request(model="m/x", messages=(*messages, Message.user(last["content"])), config=Config())
-    assert Prompt.read(request).demo_outputs() == [{"text": "fine"}]
+    assert [outputs for _, outputs in Prompt.read(request).demonstrations()] == [{"text": "fine"}]
 
 
 @pytest.mark.parametrize("signature", EXAM_INPUTS)
@@ -155,7 +155,7 @@ def test_the_instructions_and_demonstrations_of_an_exam_question_are_read(
         signature.with_instructions(instructions), ExamAdapter(), EXAM_INPUTS[signature], outputs, (demo, demo)
     )
     assert words(prompt.instructions) == words(instructions)
-    assert prompt.demo_outputs() == [outputs, outputs]
+    assert [shown for _, shown in prompt.demonstrations()] == [outputs, outputs]
     assert prompt.inputs["scenario"] == EXAM_INPUTS[signature]["scenario"]
 
 
