@@ -6,6 +6,8 @@ EmoReasonError              the job cannot go on (exit code 1)
 ├── DataError               a data file cannot be read or a line in it is wrong
 ├── RunError                a run folder cannot be used: locked, foreign, incomplete, disk full
 ├── TeacherError            a language model cannot be reached or refuses every call
+├── LimitError              a limit of the recipe is reached; the run can go on with a higher one
+├── ModelError              a local model cannot be loaded or run
 └── TrainingError           the student cannot be built or tuned
 
 Every message is one line that says what, where, and what to do next.
@@ -38,6 +40,14 @@ class RunError(EmoReasonError):
 
 class TeacherError(EmoReasonError):
     """A language model cannot be used."""
+
+
+class ModelError(EmoReasonError):
+    """A local model cannot be loaded or run; the message names its path."""
+
+
+class LimitError(EmoReasonError):
+    """A limit of the recipe is reached."""
 
 
 class TrainingError(EmoReasonError):

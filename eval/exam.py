@@ -17,7 +17,7 @@ from signatures.formats import AnswerFormat
 
 
 class Scorer(Protocol):
-    """Anything that can score given answers, such as `lms.in_process.InProcessEngine`."""
+    """Anything that can score given answers, such as `lms.in_process.engine.InProcessEngine`."""
 
     def score(self, messages: list[dict[str, str]], candidates: list[str], per_token: bool = True) -> list[float]:
         """Return one score per candidate, higher for the likelier: mean log-probability per token, or in total."""

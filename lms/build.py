@@ -1,49 +1,179 @@
-"""From a declared model to a `dspy.LM`."""
+"""From declared models to `dspy.LM`s: one engine and one gate per model, one LM per role."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
 import dspy
 
-from corpus.errors import RecipeError
-from lms.ollama import OllamaEngine
-from lms.scripted.engine import ScriptedEngine
-from lms.spec import OLLAMA, SCRIPTED, ModelSpec
+from corpus.errors import RecipeError, TeacherError
+from lms.gate import Announce, Gate
+from lms.ledger import Ledger
+from lms.ollama.connection import Connection
+from lms.ollama.engine import OllamaEngine
+from lms.ollama.server import OllamaServer
+from lms.resilient import Engine, ResilientEngine
+from lms.spec import OLLAMA, SCRIPTED, TRANSFORMERS, ModelSpec
 
-# Nothing phones home: without this, capability look-ups download a price list at run time.
-os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+OLLAMA_ADDRESS = "http://127.0.0.1:11434"
+# Fields that decide how a model is called and not what it answers: they are no part of its fingerprint.
+_NO_MATTER = {
+    "api_key_env", "num_ctx", "keep_alive", "allow_cloud", "timeout", "retries", "patience", "concurrency", "prices",
+    "latency", "temperature", "max_tokens", "seed",
+}  # fmt: skip
 
 
-def build_lm(spec: ModelSpec) -> dspy.LM:
-    """Build the LM of a spec.  The cache is off: a run's journals are its memory, and repeats must differ.
+class Models:
+    """The models of some roles; use as a context manager, which looks whether they are there, and closes them.
+
+    Args:
+        specs: role → model; roles with equal specs share an engine and a gate.
+        ledger: where calls are entered.
+        concurrency: calls at once at one model, unless its spec says otherwise.
+        cached: whether DSPy may keep answers (see lms/cache.py); those of the scripted teacher are never kept.
+        announce: called with a line that the user should see now.
 
     Raises:
-        RecipeError: the environment variable of the key is not set.
+        RecipeError: the environment variable of a key is not set.
+        TeacherError: (on entering) an Ollama server is not there, lacks the model, or does not fit the spec.
+        ModelError: (on entering) a local checkpoint cannot be loaded.
     """
-    common: dict[str, Any] = {
-        "cache": False,
-        "num_retries": spec.retries,
-        "temperature": spec.temperature,
-        "max_tokens": spec.max_tokens,
-    }
-    if spec.model.startswith(SCRIPTED):
-        return dspy.LM(spec.model, engine=ScriptedEngine(spec.mistakes, spec.latency), **common)
-    if spec.model.startswith(OLLAMA):
-        engine = OllamaEngine(
-            base_url=spec.base_url or "http://127.0.0.1:11434",
-            num_ctx=spec.num_ctx,
-            keep_alive=spec.keep_alive,
-            think=spec.think,
-            timeout=spec.timeout,
+
+    def __init__(
+        self,
+        specs: Mapping[str, ModelSpec],
+        ledger: Ledger | None = None,
+        concurrency: int = 64,
+        cached: bool = False,
+        announce: Announce = lambda line: None,
+    ):
+        self.specs, self.ledger = dict(specs), ledger or Ledger("")
+        self.concurrency, self.cached, self.announce = concurrency, cached, announce
+        self.lms: dict[str, dspy.LM] = {}
+        self.gates: dict[str, Gate] = {}
+        self.weights: dict[str, str] = {}
+        self._stack = ExitStack()
+        for spec in self.specs.values():
+            read_key(spec)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            built: dict[str, tuple[Engine, str, str, Gate]] = {}
+            for role, spec in self.specs.items():
+                key = spec.model_dump_json()
+                if key not in built:
+                    engine, name, weights = self._build(spec, stack)
+                    gate = Gate(spec.identity, self._most(spec), spec.patience, self.announce)
+                    built[key] = (engine, name, weights, gate)
+                engine, name, weights, gate = built[key]
+                self.gates[role], self.weights[role] = gate, weights
+                self.lms[role] = self._lm(
+                    role, spec, name, weights, ResilientEngine(engine, spec, role, gate, self.ledger, name)
+                )
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+        self._stack.close()
+
+    def stop(self) -> None:
+        """Begin no further call and wake those that wait; calls under way end by themselves."""
+        for gate in self.gates.values():
+            gate.stop()
+
+    @property
+    def keep_answers(self) -> bool:
+        """Whether DSPy keeps the answers of any of them."""
+        return any(lm.cache for lm in self.lms.values())
+
+    def distinct_gates(self) -> Iterator[Gate]:
+        """Yield each gate once."""
+        yield from dict.fromkeys(self.gates.values())
+
+    def _most(self, spec: ModelSpec) -> int:
+        return spec.concurrency or self.concurrency
+
+    def _lm(self, role: str, spec: ModelSpec, name: str, weights: str, engine: ResilientEngine) -> dspy.LM:
+        kwargs: dict[str, Any] = {"top_p": spec.top_p, "top_k": spec.top_k, "seed": spec.seed}
+        if spec.provider != OLLAMA and spec.think is not None and spec.think is not True:
+            kwargs["reasoning_effort"] = spec.think or "none"
+        return dspy.LM(
+            f"{spec.model}#{fingerprint(spec, weights)}",
+            engine=engine,
+            cache=self.cached and spec.provider != SCRIPTED,
+            num_retries=0,  # the engine repeats what is worth it
+            temperature=spec.temperature,
+            max_tokens=spec.max_tokens,
+            **{key: value for key, value in kwargs.items() if value is not None},
         )
-        return dspy.LM(spec.model, engine=engine, **common)
-    if spec.base_url:
-        common["api_base"] = spec.base_url
-    if spec.api_key_env:
-        key = os.environ.get(spec.api_key_env)
-        if not key:
-            raise RecipeError(f"{spec.model}: set the environment variable {spec.api_key_env} to the key")
-        common["api_key"] = key
-    return dspy.LM(spec.model, timeout=spec.timeout, **common)
+
+    def _build(self, spec: ModelSpec, stack: ExitStack) -> tuple[Engine, str, str]:
+        """Return the engine, the model's name as it knows it, and what identifies the weights, as far as is known."""
+        if spec.provider == SCRIPTED:
+            from lms.scripted.engine import ScriptedEngine
+
+            return ScriptedEngine(spec.mistakes, spec.latency), spec.model, ""
+        if spec.provider == TRANSFORMERS:
+            from lms.in_process.engine import InProcessEngine
+
+            local = InProcessEngine(spec.name, max_batch=self._most(spec), num_ctx=spec.num_ctx)
+            return stack.enter_context(local), spec.model, _identify_folder(Path(spec.name))
+        if spec.provider == OLLAMA:
+            server = connect(spec, self._most(spec))
+            stack.callback(server.close)
+            stack.callback(server.connection.close)
+            return OllamaEngine(spec, server.connection), spec.model, self._check(server)
+        from lms.routes import route
+
+        engine, name = route(spec, read_key(spec), self._most(spec))
+        return engine, name, ""
+
+    def _check(self, server: OllamaServer) -> str:
+        """Return the digest of an Ollama model's weights, once nothing speaks against it."""
+        for problem in server.problems():
+            if problem.grave:
+                raise TeacherError(f"{server.spec.model}: {problem.what}")
+            self.announce(f"{server.spec.model}: {problem.what}")
+        facts = server.facts()
+        return facts.digest if facts else ""
+
+
+def build_lm(spec: ModelSpec, role: str = "teacher", **options: Any) -> dspy.LM:
+    """Return the LM of one spec, for the life of the process; options and errors are those of `Models`."""
+    return Models({role: spec}, **options).__enter__().lms[role]
+
+
+def connect(spec: ModelSpec, connections: int) -> OllamaServer:
+    """Return the Ollama server of a spec; nothing is sent yet."""
+    connection = Connection(spec.base_url or OLLAMA_ADDRESS, read_key(spec), spec.timeout, connections)
+    return OllamaServer(spec, connection)
+
+
+def read_key(spec: ModelSpec) -> str | None:
+    """Return the key of a spec from the environment, None when it names none; raises RecipeError when it is not set."""
+    if spec.api_key_env is None:
+        return None
+    if not (key := os.environ.get(spec.api_key_env)):
+        raise RecipeError(f"{spec.model}: set the environment variable {spec.api_key_env} to the key")
+    return key
+
+
+def fingerprint(spec: ModelSpec, weights: str = "") -> str:
+    """Return what tells a model's answers from those of another: server, weights, and settings that decide answers."""
+    decisive = {key: value for key, value in spec.model_dump(mode="json").items() if key not in _NO_MATTER}
+    text = json.dumps([decisive, weights], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _identify_folder(folder: Path) -> str:
+    """Names, sizes, and times of a checkpoint's files; empty for a hub id."""
+    files = sorted(path for path in folder.glob("*") if path.is_file()) if folder.is_dir() else []
+    return json.dumps([(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import dspy
+from dspy.utils.exceptions import AdapterParseError, LMProviderError
 
 from corpus.errors import EmoReasonError
 from corpus.seeds import derive_seed
@@ -13,31 +15,47 @@ from corpus.seeds import derive_seed
 ATTEMPTS = 3
 Check = Callable[[dspy.Prediction], str]  # an empty string accepts; else "reason: what is wrong"
 COMPLAINT_FIELD = dspy.InputField(desc="why your last answer was not accepted; write a new one that mends this")
+# Answers that an engine did not hand over, by the code of its error (lms/faults.py), and what the model is told.
+_WITHHELD = {
+    "truncated": "answer cut: it was too long and its end is missing; say the same in fewer words",
+    "filtered": "answer filtered: the provider withheld it; say it in a way that offends no rule",
+}
 
 
 class AskFailed(EmoReasonError):
     """A role gave no acceptable answer in the allowed attempts; ``reason`` is the short name that is counted.
 
-    ``calls`` and ``retries`` are those of the whole session or conversion so far.
+    ``costs`` are those of the whole session or conversion so far, as `Asker.costs` gives them.
     """
 
-    def __init__(self, role: str, complaint: str, calls: int, retries: int):
+    def __init__(self, role: str, complaint: str, ask: Asker):
         super().__init__(f"{role}: {complaint}")
-        self.reason = f"{role}: {complaint.partition(':')[0]}"
-        self.calls, self.retries = calls, retries
+        self.reason = f"{role}: {_name(complaint)}"
+        self.costs = ask.costs
 
 
 class Asker:
     """Asks predictors on behalf of one session, with seeds derived from the session's own.
 
-    Role models come from ``dspy.settings.roles`` (role → LM) and are chosen here, never bound to predictors:
-    several optimizers drop bound models, and a compiled program must run with another teacher.
+    Role models come from ``dspy.settings.roles`` (role → LM), their prompt formats from ``dspy.settings.adapters``
+    (role → adapter).  Both are chosen here, never bound to predictors: several optimizers drop bound models, and a
+    compiled program must run with another teacher.
     """
 
     def __init__(self, seed: int):
         self.seed = seed
         self.calls = 0
-        self.retries = 0
+        self.complaints: Counter[str] = Counter()
+
+    @property
+    def retries(self) -> int:
+        """How many answers were not accepted."""
+        return self.complaints.total()
+
+    @property
+    def costs(self) -> dict[str, Any]:
+        """Calls, retries, and complaints (reason → count), for a prediction or a journal."""
+        return {"calls": self.calls, "retries": self.retries, "complaints": dict(self.complaints)}
 
     def __call__(
         self,
@@ -46,32 +64,46 @@ class Asker:
         check: Check | None = None,
         **inputs: Any,
     ) -> dspy.Prediction:
-        """Ask once, and again with the complaint when the answer does not parse or ``check`` objects.
+        """Ask once, and again with the complaint when the answer is cut, does not parse, or ``check`` objects.
 
         ``check`` returns an empty string for an acceptable answer, else ``"reason: what is wrong"``.
 
         Raises:
             AskFailed: no attempt was acceptable.
         """
-        roles = dspy.settings.get("roles") or {}
+        lm = (dspy.settings.get("roles") or {}).get(role) or dspy.settings.lm
+        adapter = (dspy.settings.get("adapters") or {}).get(role) or dspy.settings.adapter
         signature = predictor.signature
         for attempt in range(ATTEMPTS):
             self.calls += 1
             config = {"seed": derive_seed(self.seed, self.calls)}
             try:
-                with dspy.context(lm=roles.get(role) or dspy.settings.lm):
+                with dspy.context(lm=lm, adapter=adapter):
                     prediction = predictor(signature=signature, config=config, **inputs)
                 complaint = check(prediction) if check else ""
-            except dspy.utils.exceptions.AdapterParseError as error:
-                complaint = f"unreadable answer: {_first_line(error)}"
+            except AdapterParseError as error:
+                complaint = f"unreadable answer: {_say_what_is_wrong(error)}"
+            except LMProviderError as error:
+                if error.provider_code not in _WITHHELD:
+                    raise
+                complaint = _WITHHELD[error.provider_code]
             if not complaint:
                 return prediction
             if attempt == 0:
                 signature = signature.append("complaint", COMPLAINT_FIELD, str)
             inputs["complaint"] = complaint
-            self.retries += 1
-        raise AskFailed(role, complaint, self.calls, self.retries)
+            self.complaints[f"{role}: {_name(complaint)}"] += 1
+        raise AskFailed(role, complaint, self)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200]
+def _name(complaint: str) -> str:
+    return complaint.partition(":")[0]
+
+
+def _say_what_is_wrong(error: AdapterParseError) -> str:
+    """Say it for the model, which does not need to see its whole answer again."""
+    first = str(error).strip().partition("\n")[0][:200]
+    if not first.startswith("Adapter "):  # a field that does not have its type
+        return first
+    missing = [name for name in error.signature.output_fields if name not in (error.parsed_result or {})]
+    return f"these fields are missing or not in the form that was asked for: {', '.join(missing)}"

@@ -22,7 +22,7 @@ MIN_CASE_WORDS, MAX_CASE_WORDS = 50, 260  # asked for: 80-160
 
 
 class ConciseSession(dspy.Module):
-    """Plan → `dspy.Prediction(session=Session, calls=int, retries=int)`, as `TherapySession` gives it."""
+    """Plan → `dspy.Prediction(session=Session, calls, retries, complaints)`, as `TherapySession` gives it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class ConciseSession(dspy.Module):
                 said = clean_message(text, "CLIENT")
                 turns.append(Turn(speaker="CLIENT", text=said, moment=told, stage=stages[number]))
         session = Session(id=plan.id, plan=plan, background=background, turns=tuple(turns), looks=())
-        return dspy.Prediction(session=session, calls=ask.calls, retries=ask.retries)
+        return dspy.Prediction(session=session, **ask.costs)
 
 
 def _check_case(answer: dspy.Prediction) -> str:

@@ -23,7 +23,7 @@ WRONG_EMOTIONS, WRONG_CAUSES, WRONG_OPTIONS = 5, 3, 3
 
 
 class ItemConverter(dspy.Module):
-    """Session → `dspy.Prediction(drafts=list[Draft], failures=dict[moment ID, reason], calls, retries)`."""
+    """Session → `dspy.Prediction(drafts=list[Draft], failures=dict[moment ID, reason], calls, retries, complaints)`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class ItemConverter(dspy.Module):
                 drafts.append(write(ask, session, moment, excerpt))
             except AskFailed as failure:
                 failures[moment.id] = failure.reason
-        return dspy.Prediction(drafts=drafts, failures=failures, calls=ask.calls, retries=ask.retries)
+        return dspy.Prediction(drafts=drafts, failures=failures, **ask.costs)
 
     def _understanding(self, ask: Asker, session: Session, moment: Moment, excerpt: str) -> UnderstandingDraft:
         answer = ask(

@@ -37,7 +37,7 @@ HELD = "held: answers what was asked about safety, and says who can be there"
 
 
 class TherapySession(dspy.Module):
-    """Plan → `dspy.Prediction(session=Session, calls=int, retries=int)`."""
+    """Plan → `dspy.Prediction(session=Session, calls=int, retries=int, complaints=dict[reason, int])`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class TherapySession(dspy.Module):
                 if looks[-1].complete and number >= plan.risk_turn:
                     break
         session = Session(id=plan.id, plan=plan, background=background, turns=tuple(turns), looks=tuple(looks))
-        return dspy.Prediction(session=session, calls=ask.calls, retries=ask.retries)
+        return dspy.Prediction(session=session, **ask.costs)
 
     def _client_turn(
         self, ask: Asker, plan: Plan, background: str, turns: list[Turn], moment: Moment | None, stage: str

@@ -1,9 +1,10 @@
 """A run is a folder:
 
 recipe.yaml     the recipe as resolved        journals/   one append-only JSONL per stage
-manifest.json   versions, models, seed        data/       items.jsonl, dropped.jsonl, README.md
+manifest.json   versions, models, spending    data/       items.jsonl, dropped.jsonl, README.md
 stages/         a marker per finished stage   student/    base, checkpoints, tuned
-exam/           marked answers                report.json, report.html
+exam/           marked answers                calls.jsonl one line per call of a model
+answers.jsonl   answers kept (the cache)      report.json, report.html
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pydantic import ValidationError
 
 from corpus.errors import EmoReasonError, RecipeError, RunError
 from corpus.jsonl import write_text_atomically
-from runs.recipe import OPERATIONAL_KEYS, Recipe, flatten
+from runs.recipe import Recipe, flatten, is_operational
 
 STAGES = ("generate", "curate", "train", "exam", "report")
 _PACKAGES = ("emoreason", "dspy-ai", "torch", "transformers", "trl", "peft", "datasets")
@@ -44,6 +45,26 @@ class Run:
     def items_path(self) -> Path:
         """The curated items, sorted by ID."""
         return self.path / "data" / "items.jsonl"
+
+    @property
+    def calls_path(self) -> Path:
+        """One line per call of a model, whatever the stage."""
+        return self.path / "calls.jsonl"
+
+    @property
+    def cache_path(self) -> Path | None:
+        """The folder in which answers of models are kept, if they are."""
+        cache = self.recipe.generate.cache
+        return self.path if cache == "run" else cache
+
+    def note(self, **facts: Any) -> None:
+        """Write facts into the manifest, over what stood under the same names."""
+        path = self.path / "manifest.json"
+        try:
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read; choose another folder with --out") from error
+        write_text_atomically(path, json.dumps(manifest | facts, indent=1) + "\n")
 
     @property
     def student_path(self) -> Path:
@@ -90,7 +111,9 @@ def open_run(path: Path, recipe: Recipe) -> Iterator[Run]:
             if recipe_file.exists():
                 _refuse_changes(path, recipe)
             else:
-                resolved = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+                # Without addresses: a run folder may be given away.
+                dump = recipe.model_dump(mode="json", exclude={"lms": {"__all__": {"base_url"}}})
+                resolved = yaml.safe_dump(dump, sort_keys=False, allow_unicode=True)
                 write_text_atomically(path / "manifest.json", json.dumps(_manifest(recipe), indent=1) + "\n")
                 write_text_atomically(recipe_file, resolved)
             yield Run(path, recipe)
@@ -123,7 +146,7 @@ def _stored_recipe(path: Path) -> Recipe:
 def _refuse_changes(path: Path, recipe: Recipe) -> None:
     old, new = flatten(_stored_recipe(path)), flatten(recipe)
     changed = [
-        key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key) and key not in OPERATIONAL_KEYS
+        key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key) and not is_operational(key)
     ]
     if changed:
         shown = ", ".join(f"{key} ({old.get(key)!r} → {new.get(key)!r})" for key in changed[:4])

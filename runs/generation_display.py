@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -14,8 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from lms.build import Models
 from runs.progress import PLAIN_EVERY
-from runs.tally import Cost, Tally
+from runs.tally import Tally
 
 Show = Callable[[int], None]  # takes the number of sessions done
 MAX_REASONS = 3
@@ -24,30 +26,47 @@ MAX_REASONS = 3
 class Pace:
     """Rates since a start: what was there before does not count."""
 
-    def __init__(self, done: int, cost: Cost):
-        self.started, self.first, self.cost = time.monotonic(), done, cost
+    def __init__(self, tally: Tally, models: Models, done: int):
+        self.tally, self.models = tally, models
+        self.started, self.first, self.calls = time.monotonic(), done, models.ledger.total.calls
 
-    def line(self, tally: Tally, done: int, total: int) -> str:
+    def line(self, done: int, total: int) -> str:
         """Say in one line how far and how fast; the ETA assumes the pace so far."""
         seconds = max(time.monotonic() - self.started, 1e-9)
         rate = (done - self.first) / seconds
-        cost = tally.cost
+        spent = self.models.ledger.total
         eta = str(timedelta(seconds=round((total - done) / rate))) if rate else "unknown"
-        calls = (cost.calls - self.cost.calls) / seconds
+        calls = (spent.calls - self.calls) / seconds
         line = (
-            f"{done}/{total} sessions, {rate:.2f}/s, {cost.calls:,} calls ({calls:.1f}/s), "
-            f"{cost.input_tokens:,} + {cost.output_tokens:,} tokens, {cost.retries:,} retries, ETA {eta}"
+            f"{done}/{total} sessions, {rate:.2f}/s, {spent.calls:,} calls ({calls:.1f}/s), "
+            f"{spent.input_tokens:,} + {spent.output_tokens:,} tokens, {self.tally.complaints.total():,} retries, "
+            f"ETA {eta}{self._places()}"
         )
-        if failures := tally.failures:
-            reasons = "; ".join(f"{reason} {count}" for reason, count in failures.most_common(MAX_REASONS))
-            line += f"; failed {failures.total()}: {reasons}"
+        if spent.money:
+            line += f", {spent.money:.2f} spent"
+        if spent.failed:
+            line += f"; calls lost {_most_common(spent.failed)}"
+        if failures := self.tally.failures:
+            line += f"; failed {_most_common(failures)}"
         return line
+
+    def _places(self) -> str:
+        """Calls at once, where a server takes fewer than were offered."""
+        narrow = [gate for gate in self.models.distinct_gates() if gate.limit < gate.most or gate.is_gone]
+        return "".join(
+            f", {gate.name}: {'gone' if gate.is_gone else f'{int(gate.limit)} of {gate.most} calls at once'}"
+            for gate in narrow
+        )
+
+
+def _most_common(reasons: Counter[str]) -> str:
+    return f"{reasons.total()}: " + "; ".join(f"{reason} {n}" for reason, n in reasons.most_common(MAX_REASONS))
 
 
 @contextmanager
-def show_generation(console: Console, name: str, tally: Tally, done: int, total: int) -> Iterator[Show]:
+def show_generation(console: Console, name: str, tally: Tally, models: Models, done: int, total: int) -> Iterator[Show]:
     """Yield a function to call after each session: a live table on a terminal, a line now and then elsewhere."""
-    pace = Pace(done, tally.cost)
+    pace = Pace(tally, models, done)
     if console.is_terminal:
 
         def remember(count: int) -> None:
@@ -55,7 +74,7 @@ def show_generation(console: Console, name: str, tally: Tally, done: int, total:
             done = count
 
         # The panel is made when the screen is refreshed, not after each session.
-        with Live(get_renderable=lambda: _panel(name, pace, tally, done, total), console=console, transient=True):
+        with Live(get_renderable=lambda: _panel(name, pace, done, total), console=console, transient=True):
             yield remember
         return
     last = time.monotonic()
@@ -64,16 +83,16 @@ def show_generation(console: Console, name: str, tally: Tally, done: int, total:
         nonlocal last
         if time.monotonic() - last >= PLAIN_EVERY:
             last = time.monotonic()
-            console.print(f"{name}: {pace.line(tally, count, total)}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"{name}: {pace.line(count, total)}", markup=False, highlight=False, soft_wrap=True)
             sound = ", ".join(f"{cell} {number}" for cell, number in sorted(tally.sound().items()))
             console.print(f"{name}: items by category: {sound}", markup=False, highlight=False, soft_wrap=True)
 
     yield show
 
 
-def _panel(name: str, pace: Pace, tally: Tally, done: int, total: int) -> RenderableType:
+def _panel(name: str, pace: Pace, done: int, total: int) -> RenderableType:
     tables = []
-    sound = sorted(tally.sound().items())
+    sound = sorted(pace.tally.sound().items())
     half = (len(sound) + 1) // 2
     for part in (sound[:half], sound[half:]):
         table = Table("category", "items", box=None, padding=(0, 1))
@@ -82,4 +101,4 @@ def _panel(name: str, pace: Pace, tally: Tally, done: int, total: int) -> Render
         tables.append(table)
     head = Table.grid(padding=(0, 1))
     head.add_row(Text(name, style="bold"), ProgressBar(total=total, completed=done, width=40))
-    return Group(head, Text(pace.line(tally, done, total)), Columns(tables, padding=(0, 3)))
+    return Group(head, Text(pace.line(done, total)), Columns(tables, padding=(0, 3)))

@@ -43,10 +43,12 @@ def run_stages(recipe: Recipe, path: Path, console: Console, stages: Sequence[st
 def _describe(stage: str, result: dict[str, Any]) -> str:
     match stage:
         case "generate":
-            failed = sum(result["failed_sessions"].values())
+            failed, spent = sum(result["failed_sessions"].values()), result["spent"]
+            money = f", {spent['money']:.2f} spent" if spent["money"] else ""
             return (
                 f"{result['sessions']} sessions ({failed} failed), {result['drafts']} drafts, "
-                f"{result['calls']} calls, {result['retries']} retries"
+                f"{spent['calls']:,} calls ({sum(spent['failed'].values()):,} lost), {result['retries']} retries, "
+                f"{spent['input_tokens']:,} + {spent['output_tokens']:,} tokens{money}"
             )
         case "curate":
             reasons = ", ".join(f"{reason} {count}" for reason, count in result["dropped"].items())

@@ -15,10 +15,16 @@ Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
 
-def run_units(units: Iterable[Unit], work: Callable[[Unit], Result], concurrency: int) -> Iterator[Result]:
+def run_units(
+    units: Iterable[Unit],
+    work: Callable[[Unit], Result],
+    concurrency: int,
+    on_stop: Callable[[], None] = lambda: None,
+) -> Iterator[Result]:
     """Yield results as they come; at most ``concurrency`` units are started and not yet yielded.
 
-    An exception of ``work`` is raised here; units not yet started are then never started.
+    An exception of ``work`` is raised here; units not yet started are then never started.  ``on_stop`` is called when
+    the iteration ends while units are under way, so that they can be told to hurry: they are waited for.
     """
     waiting = iter(units)
     with ThreadPoolExecutor(concurrency, thread_name_prefix="unit") as pool:
@@ -33,5 +39,7 @@ def run_units(units: Iterable[Unit], work: Callable[[Unit], Result], concurrency
                     running |= {pool.submit(copy_context().run, work, unit) for unit in islice(waiting, 1)}
                     yield result
         finally:
+            if running:
+                on_stop()
             for future in running:
                 future.cancel()

@@ -5,9 +5,10 @@ Read safely, checked strictly, and reported by line: an unknown key names the ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,7 +19,8 @@ from corpus.decks import cell_shares
 from corpus.errors import RecipeError
 from eval.config import HUB, ExamConfig
 from finetune.config import TrainConfig
-from lms.spec import ModelSpec
+from lms.ledger import LimitsConfig
+from lms.spec import OLLAMA, SCRIPTED, TRANSFORMERS, ModelSpec
 
 ROLES = ("teacher", "background", "client", "therapist", "supervisor", "dialogue", "converter")
 
@@ -28,6 +30,9 @@ class GenerateConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     concurrency: int = Field(default=4, ge=1, le=512, description="sessions under way at once")
+    cache: Literal["run"] | Path | None = Field(
+        default="run", description="where answers are kept: run (in its folder), a folder that runs share, or null"
+    )
 
 
 class Recipe(BaseModel):
@@ -42,15 +47,29 @@ class Recipe(BaseModel):
     curate: CurateConfig = Field(default_factory=CurateConfig)
     train: TrainConfig = Field(default_factory=TrainConfig)
     exam: ExamConfig = Field(default_factory=ExamConfig)
+    limits: LimitsConfig = Field(default_factory=LimitsConfig)
 
     @property
     def teacher(self) -> ModelSpec:
         """The model of every role that has none of its own."""
         return self.lms["teacher"]
 
+    @property
+    def roles(self) -> dict[str, ModelSpec]:
+        """The model of each role."""
+        return {role: self.lms.get(role, self.teacher) for role in ROLES}
 
-# Keys that change how fast a run goes but not what comes out; they may differ when a run is resumed.
-OPERATIONAL_KEYS = ("generate.concurrency", "exam.batch_size", "train.threads")
+
+# Keys that decide how a run goes but not what an answer says; they may differ when a run goes on.
+_OPERATIONAL = re.compile(
+    r"generate\.(?:concurrency|cache)|exam\.batch_size|train\.threads|limits\.\w+"
+    r"|lms\.\w+\.(?:base_url|api_key_env|num_ctx|max_tokens|keep_alive|timeout|retries|patience|concurrency|prices(?:\.\w+)?)"
+)
+
+
+def is_operational(key: str) -> bool:
+    """Whether a flattened key may differ between a run folder's recipe and the one that goes on with it."""
+    return bool(_OPERATIONAL.fullmatch(key))
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -124,6 +143,17 @@ def _check_combinations(recipe: Recipe, path: Path) -> None:
             raise RecipeError(f"{path}: lms.{role}: no such role{_nearest(role, ROLES)}")
     if "teacher" not in recipe.lms:
         raise RecipeError(f"{path}: lms.teacher is missing; name a model, for example scripted/counsel")
+    for role, spec in recipe.lms.items():
+        if (
+            recipe.limits.money is not None
+            and not spec.prices
+            and spec.provider not in (SCRIPTED, OLLAMA, TRANSFORMERS)
+        ):
+            raise RecipeError(
+                f"{path}: limits.money needs lms.{role}.prices: {{input: …, output: …}} per million tokens"
+            )
+    if isinstance(recipe.generate.cache, Path) and recipe.generate.cache.is_file():
+        raise RecipeError(f"{path}: generate.cache: {recipe.generate.cache} is a file; name a folder, or run, or null")
     if recipe.plan.moments[0] > recipe.plan.moments[1] or recipe.plan.moments[0] < 2:
         raise RecipeError(f"{path}: plan.moments: write [fewest, most], at least 2 and fewest first")
     if recipe.plan.moments[1] > 14:

@@ -21,31 +21,20 @@ _DRAFT: TypeAdapter[Draft] = TypeAdapter(Draft)
 
 
 @dataclass
-class Cost:
-    """Calls, repeated calls, and tokens."""
+class _Asked:
+    """Asks of a unit, and its answers that were not accepted, by reason."""
 
-    calls: int = 0
-    retries: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.calls + other.calls,
-            self.retries + other.retries,
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-        )
+    calls: int
+    complaints: Counter[str]
 
     @classmethod
-    def of(cls, row: dict[str, Any]) -> Cost:
-        """Read the cost of a journal row."""
-        return cls(**{name: row.get(name, 0) for name in ("calls", "retries", "input_tokens", "output_tokens")})
+    def of(cls, row: dict[str, Any]) -> _Asked:
+        return cls(row.get("calls", 0), Counter(row.get("complaints", {})))
 
 
 @dataclass
 class _Held:
-    cost: Cost
+    asked: _Asked
     reason: str = ""
     method: str = ""
     turns: int = 0
@@ -54,7 +43,7 @@ class _Held:
 
 @dataclass
 class _Converted:
-    cost: Cost
+    asked: _Asked
     done: bool = True
     drafts: int = 0
     sound: Counter[str] = field(default_factory=Counter)
@@ -79,12 +68,12 @@ class Tally:
     def add_session(self, row: dict[str, Any]) -> None:
         """Count a row of the sessions journal."""
         if not row["ok"]:
-            self._held[row["id"]] = _Held(Cost.of(row), reason=row["reason"])
+            self._held[row["id"]] = _Held(_Asked.of(row), reason=row["reason"])
             return
         session = row["session"]
         plan = session["plan"]
         self._held[row["id"]] = _Held(
-            Cost.of(row), method=plan["method"], turns=len(session["turns"]), moments=len(plan["moments"])
+            _Asked.of(row), method=plan["method"], turns=len(session["turns"]), moments=len(plan["moments"])
         )
 
     def add_drafts(self, row: dict[str, Any]) -> None:
@@ -92,7 +81,7 @@ class Tally:
         drafts = [_DRAFT.validate_python(draft) for draft in row["drafts"]]
         sound = Counter(cell_of(draft) for draft in drafts if not find_fault(draft, self.rules))
         failures = Counter(row["failures"].values())
-        self._converted[row["id"]] = _Converted(Cost.of(row), row.get("ok", True), len(drafts), sound, failures)
+        self._converted[row["id"]] = _Converted(_Asked.of(row), row.get("ok", True), len(drafts), sound, failures)
 
     def converted(self, session: str) -> bool:
         """Return True when a session and its items are done; False too when the teacher was not reached for them."""
@@ -104,12 +93,19 @@ class Tally:
         return unit is not None and not unit.reason
 
     @property
-    def cost(self) -> Cost:
-        """What all sessions and conversions took."""
-        costs = [unit.cost for unit in list(self._held.values())] + [
-            unit.cost for unit in list(self._converted.values())
-        ]
-        return sum(costs, Cost())
+    def is_empty(self) -> bool:
+        """Whether no session was finished yet."""
+        return all(unit.reason for unit in list(self._held.values()))
+
+    @property
+    def calls(self) -> int:
+        """Asks of all sessions and conversions, repeated ones included."""
+        return sum(asked.calls for asked in self._asked())
+
+    @property
+    def complaints(self) -> Counter[str]:
+        """Answers that were not accepted, by role and reason."""
+        return sum((asked.complaints for asked in self._asked()), Counter[str]())
 
     @property
     def failures(self) -> Counter[str]:
@@ -126,6 +122,7 @@ class Tally:
     def summary(self) -> dict[str, Any]:
         """The stage's record."""
         held = [unit for unit in self._held.values() if not unit.reason]
+        complaints = self.complaints
         return {
             "sessions": len(held),
             "methods": dict(Counter(unit.method for unit in held)),
@@ -135,5 +132,12 @@ class Tally:
             "drafts": sum(unit.drafts for unit in self._converted.values()),
             "sound": dict(sorted(self.sound().items())),
             "unwritten": dict(sum((unit.failures for unit in self._converted.values()), Counter[str]())),
-            **vars(self.cost),
+            "calls": self.calls,
+            "retries": complaints.total(),
+            "complaints": dict(complaints.most_common()),
         }
+
+    def _asked(self) -> list[_Asked]:
+        return [unit.asked for unit in list(self._held.values())] + [
+            unit.asked for unit in list(self._converted.values())
+        ]

@@ -9,14 +9,14 @@ from typing import Any
 import dspy
 from rich.console import Console
 
-from corpus.errors import RunError, TrainingError
+from corpus.errors import ModelError, RunError
 from corpus.records import ApplicationItem, UnderstandingItem
 from corpus.text import reason_of
 from eval.config import Mode
 from eval.emobench import EmoBenchUnavailable, load_emobench
 from eval.exam import Exam, keys_of
 from eval.scores import Comparison, Mark, ScoreRow, Stage, by_task, compare, score_row
-from lms.in_process import InProcessEngine
+from lms.in_process.engine import InProcessEngine
 from runs.folder import Run
 from runs.journal import Journal
 from runs.pool import run_units
@@ -34,7 +34,7 @@ def exam(run: Run, console: Console) -> dict[str, Any]:
     Raises:
         RunError: `train` is not done, or there is nothing to examine on.
         DataError: the EmoBench folder is malformed.
-        TrainingError: a student cannot be loaded, or fails while it answers (out of memory, for one).
+        ModelError: a student cannot be loaded, or fails while it answers (out of memory, for one).
     """
     run.require("train")
     # A student that never stops is cut at every answer; it is counted as unanswered, not warned about 800 times.
@@ -89,7 +89,7 @@ def _examine(
     """Mark all items in all modes with one student; what the journals hold already is not asked again."""
     config = run.recipe.exam
     marks: dict[tuple[Stage, Mode, str], list[Mark]] = {}
-    with InProcessEngine(path, config.batch_size) as engine:
+    with InProcessEngine(path, max_batch=config.batch_size) as engine:
         lm = dspy.LM(f"in-process/{stage}", engine=engine, cache=False, temperature=0.0, max_tokens=config.max_tokens)
         for mode in config.modes:
             examine = Exam(mode, run.recipe.train.written_format, engine)
@@ -112,7 +112,7 @@ def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem) -> Mark:
         with dspy.context(trace=[], disable_history=True):
             answer = examine(item=item)
     except dspy.LMError as error:
-        raise TrainingError(
+        raise ModelError(
             f"the student cannot answer {item.qid}: {reason_of(error)}; lower exam.batch_size and run again"
         ) from error
     keys = keys_of(item)

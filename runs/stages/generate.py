@@ -15,12 +15,16 @@ import dspy
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from corpus.errors import RunError, TeacherError
+from corpus.errors import EmoReasonError, LimitError, RunError, TeacherError
 from corpus.plans import Planner
 from corpus.quotas import find_lacking, shares_of
 from corpus.records import Draft, Method, Plan, Session
 from corpus.text import reason_of
-from lms.build import build_lm
+from lms.build import Models
+from lms.cache import use_cache
+from lms.faults import classify
+from lms.ledger import Ledger, LimitReached
+from lms.spec import ModelSpec
 from programs.asking import AskFailed
 from programs.concise import ConciseSession
 from programs.converter import ItemConverter
@@ -32,13 +36,10 @@ from runs.pool import run_units
 from runs.tally import Tally
 from signatures.chat_adapter import ChatAdapter
 
-FATAL = (
-    dspy.LMAuthError,
-    dspy.LMNotConfiguredError,
-    dspy.LMUnsupportedModelError,
-    dspy.ContextWindowExceededError,
-    dspy.LMInvalidRequestError,
-)
+# What the recipe got wrong, and what may be the fault of one item once a session was finished.
+FATAL = (dspy.LMAuthError, dspy.LMBillingError, dspy.LMConfigurationError, dspy.LMUnsupportedModelError,
+         dspy.LMUnsupportedFeatureError)  # fmt: skip
+FATAL_AT_FIRST = (dspy.LMInvalidRequestError,)
 MAX_UNREACHED = 8  # sessions in a row without a usable teacher before the stage gives up
 FURTHER_ROUNDS = 3
 LEAST = 6  # moments: less than a session would bring is not planned again
@@ -57,24 +58,37 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
     """Bring every plan to a session and its drafts; finished ones are kept, failed ones are tried again.
 
     Raises:
-        TeacherError: the teacher refuses every call, or cannot be reached for eight sessions in a row.
+        TeacherError: the teacher is not there, refuses every call, or cannot be reached for eight sessions in a row.
+        LimitError: a limit of the recipe is reached.
         RunError: not one session could be finished.
     """
-    tally = Tally(run.recipe.curate)
-    planner = Planner(run.recipe.plan, run.recipe.seed)
-    with (
-        Journal(run.journal_path("sessions")) as sessions,
-        Journal(run.journal_path("drafts")) as drafts,
-        ExitStack() as stack,
-    ):
+    recipe = run.recipe
+    tally = Tally(recipe.curate)
+    planner = Planner(recipe.plan, recipe.seed)
+
+    def announce(line: str) -> None:
+        console.print(f"generate: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    with ExitStack() as stack:
+        sessions = stack.enter_context(Journal(run.journal_path("sessions")))
+        drafts = stack.enter_context(Journal(run.journal_path("drafts")))
         tally.read(sessions, drafts)
-        worker = _Worker(run, sessions, drafts, tally, stack)
+        ledger = stack.enter_context(Ledger("generate", run.calls_path, recipe.limits))
+        stack.callback(lambda: run.note(spending=ledger.as_json()))
+        models = stack.enter_context(
+            Models(
+                recipe.roles, ledger, recipe.generate.concurrency, cached=run.cache_path is not None, announce=announce
+            )
+        )
+        stack.enter_context(use_cache(run.cache_path if models.keep_answers else None))
+        run.note(weights={role: models.weights[role] for role in recipe.lms if models.weights[role]})
+        worker = _Worker(run, sessions, drafts, tally, models, stack)
         plans = list(planner.first_round())
         shares = shares_of(Counter(moment.cell for plan in plans for moment in plan.moments))
         planned: list[str] = []
         for number in range(1 + FURTHER_ROUNDS):
             name = f"generate, round {number + 1}" if number else "generate"
-            _hold(name, plans, worker, run.recipe.generate.concurrency, console)
+            _hold(name, plans, worker, recipe.generate.concurrency, console)
             planned += [plan.id for plan in plans]
             lacking = find_lacking(tally.sound(planned), shares)
             if number == FURTHER_ROUNDS or sum(lacking.values()) < LEAST:
@@ -88,7 +102,7 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
         reason, count = tally.failures.most_common(1)[0]
         failed = sum(summary["failed_sessions"].values())
         raise RunError(f"generate: none of {failed} sessions could be finished; {count} times: {reason}")
-    return summary
+    return summary | {"spent": ledger.total.as_json()}
 
 
 def _hold(name: str, plans: Sequence[Plan], worker: _Worker, concurrency: int, console: Console) -> None:
@@ -98,8 +112,9 @@ def _hold(name: str, plans: Sequence[Plan], worker: _Worker, concurrency: int, c
     if done:
         console.print(f"{name}: {done} of {len(plans)} sessions are done, going on")
     unreached = 0
-    with show_generation(console, name, worker.tally, done, len(plans)) as show:
-        for count, outcome in enumerate(run_units(todo, worker.run, concurrency), done + 1):
+    models = worker.models
+    with show_generation(console, name, worker.tally, models, done, len(plans)) as show:
+        for count, outcome in enumerate(run_units(todo, worker.run, concurrency, models.stop), done + 1):
             show(count)
             unreached = unreached + 1 if outcome.unreached else 0
             if unreached >= MAX_UNREACHED:
@@ -126,16 +141,15 @@ def read_drafts(run: Run) -> Iterator[Draft]:
 class _Worker:
     """Takes one plan through session and conversion, journalling each."""
 
-    def __init__(self, run: Run, sessions: Journal, drafts: Journal, tally: Tally, stack: ExitStack):
-        self.sessions, self.drafts, self.tally = sessions, drafts, tally
+    def __init__(self, run: Run, sessions: Journal, drafts: Journal, tally: Tally, models: Models, stack: ExitStack):
+        self.sessions, self.drafts, self.tally, self.models = sessions, drafts, tally, models
         self.held = {
             row["id"]: row["session"] for row in sessions.rows() if row["ok"] and not tally.converted(row["id"])
         }
-        self.roles = {role: build_lm(spec) for role, spec in run.recipe.lms.items()}
-        self.names = {role: spec.identity for role, spec in run.recipe.lms.items()}
-        # The asker itself asks again when an answer cannot be read, and counts the calls.
-        adapter = ChatAdapter(use_json_adapter_fallback=False)
-        stack.enter_context(dspy.context(lm=self.roles["teacher"], roles=self.roles, adapter=adapter))
+        specs = run.recipe.roles
+        self.teacher, self.converter = specs["teacher"].identity, specs["converter"].identity
+        adapters = {role: _adapter_for(spec) for role, spec in specs.items()}
+        stack.enter_context(dspy.context(lm=models.lms["teacher"], roles=models.lms, adapters=adapters))
         self.methods: dict[Method, dspy.Module] = {"mads": TherapySession(), "concise": ConciseSession()}
         self.convert = ItemConverter()
 
@@ -143,43 +157,51 @@ class _Worker:
         with dspy.context(trace=[], disable_history=True):
             try:
                 session = self._session(plan)
-                with dspy.track_usage() as usage:
-                    written = self.convert(session=session)
-            except FATAL as error:
-                raise TeacherError(f"teacher {self.names['teacher']}: {reason_of(error)}") from error
-            except dspy.LMError as error:
-                return self._unreached(plan, f"teacher {self.names['teacher']}: {reason_of(error)}")
+                written = self.convert(session=session)
             except AskFailed as error:
                 return Outcome(error.reason)
-        teacher = self.names.get("converter", self.names["teacher"])
-        drafts = [d.model_copy(update={"teacher": teacher}).model_dump(mode="json") for d in written.drafts]
-        self._add_drafts({"id": plan.id, **_cost(written, usage), "failures": written.failures, "drafts": drafts})
+            except dspy.LMError as error:
+                self._raise_if_fatal(error)
+                return self._unreached(plan, error)
+        drafts = [d.model_copy(update={"teacher": self.converter}).model_dump(mode="json") for d in written.drafts]
+        self._add_drafts({"id": plan.id, **_costs(written), "failures": written.failures, "drafts": drafts})
         return Outcome()
 
     def _session(self, plan: Plan) -> Session:
         """Hold the session, or take the one that was held before a kill; raises AskFailed once it is journalled."""
         if plan.id in self.held:
             return Session.model_validate(self.held.pop(plan.id))
-        with dspy.track_usage() as usage:
-            try:
-                prediction = self.methods[plan.method](plan=plan)
-            except AskFailed as error:
-                self._add_session({"id": plan.id, "ok": False, "reason": error.reason, **_cost(error, usage)})
-                raise
+        try:
+            prediction = self.methods[plan.method](plan=plan)
+        except AskFailed as error:
+            self._add_session({"id": plan.id, "ok": False, "reason": error.reason, **error.costs})
+            raise
         session: Session = prediction.session
-        self._add_session(
-            {"id": plan.id, "ok": True, **_cost(prediction, usage), "session": session.model_dump(mode="json")}
-        )
+        self._add_session({"id": plan.id, "ok": True, **_costs(prediction), "session": session.model_dump(mode="json")})
         return session
 
-    def _unreached(self, plan: Plan, reason: str) -> Outcome:
+    def _raise_if_fatal(self, error: dspy.LMError) -> None:
+        """Raise what no further call would mend; until a session was finished, a refused call is the recipe's fault."""
+        cause = error.__cause__
+        if isinstance(cause, EmoReasonError):
+            raise cause
+        if isinstance(cause, LimitReached):
+            raise LimitError(
+                f"stopped: {cause.message}; finished sessions and answers are kept: "
+                "raise the limit and run the same command to go on"
+            ) from error
+        if isinstance(error, FATAL) or (isinstance(error, FATAL_AT_FIRST) and self.tally.is_empty):
+            raise TeacherError(f"teacher {reason_of(error)}") from error
+
+    def _unreached(self, plan: Plan, error: dspy.LMError) -> Outcome:
         """Note a teacher that did not answer; a session that was held stays, and only its conversion is lost."""
+        reason = f"teacher: {classify(error).reason}"  # the error's own words may hold an address
         if self.tally.held(plan.id):
             moments = {moment.id: reason for moment in plan.moments}
             self._add_drafts({"id": plan.id, "ok": False, "failures": moments, "drafts": []})
         else:
             self._add_session({"id": plan.id, "ok": False, "reason": reason})
-        return Outcome(reason, unreached=True)
+        return Outcome(f"teacher {reason_of(error)}", unreached=True)
 
     def _add_session(self, row: dict[str, Any]) -> None:
         self.sessions.append(row)
@@ -190,11 +212,13 @@ class _Worker:
         self.tally.add_drafts(row)
 
 
-def _cost(counted: dspy.Prediction | AskFailed, usage: Any) -> dict[str, int]:
-    totals = usage.get_total_tokens().values()
-    return {
-        "calls": counted.calls,
-        "retries": counted.retries,
-        "input_tokens": sum(total.get("prompt_tokens") or 0 for total in totals),
-        "output_tokens": sum(total.get("completion_tokens") or 0 for total in totals),
-    }
+def _adapter_for(spec: ModelSpec) -> dspy.Adapter:
+    """Fields between markers, or a JSON object where the server holds the model to it.
+
+    The asker itself asks again when an answer cannot be read, and counts the calls.
+    """
+    return ChatAdapter(use_json_adapter_fallback=False) if spec.structured == "none" else dspy.JSONAdapter()
+
+
+def _costs(prediction: dspy.Prediction) -> dict[str, Any]:
+    return {name: prediction[name] for name in ("calls", "retries", "complaints")}

@@ -49,7 +49,7 @@ def report(run: Run, console: Console) -> dict[str, Any]:
         Report(
             title=run.recipe.name,
             teacher=run.recipe.teacher.identity,
-            scripted=run.recipe.teacher.model.startswith(SCRIPTED),
+            scripted=run.recipe.teacher.provider == SCRIPTED,
             manifest=json.loads((run.path / "manifest.json").read_text(encoding="utf-8")),
             funnel=_funnel(generated, curated),
             cells=curated["cells"],
@@ -94,7 +94,7 @@ def print_summary(run: Run, console: Console) -> None:
     console.print()
     if examined["notice"]:
         console.print(examined["notice"], style="yellow", highlight=False)
-    if run.recipe.teacher.model.startswith(SCRIPTED):
+    if run.recipe.teacher.provider == SCRIPTED:
         console.print(
             "The teacher is scripted, and the held-out items come from its own grammar: "
             "a gain there shows that the pipeline works, not that the student understands people.",

@@ -2,7 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from corpus.errors import DataError, EmoReasonError, RecipeError, RunError, TeacherError, TrainingError, UsageError
+from corpus.errors import (
+    DataError,
+    EmoReasonError,
+    ModelError,
+    RecipeError,
+    RunError,
+    TeacherError,
+    TrainingError,
+    UsageError,
+)
 
 
 @pytest.mark.parametrize(

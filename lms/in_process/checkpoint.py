@@ -1,0 +1,163 @@
+"""One loaded model: batched generation and option likelihoods."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LogitsProcessorList,
+    StoppingCriteriaList,
+)
+from transformers.utils import find_adapter_config_file, logging
+from transformers.utils.hub import has_file
+
+from corpus.errors import ModelError
+from corpus.text import MAX_REASON
+from lms.in_process.chat import Chat
+from lms.in_process.ends import RowEnds, cut_at_stop
+from lms.in_process.job import Answer, Job
+from lms.in_process.sampling import GumbelMax
+
+# While transformers builds a model, torch's default type and some of its functions are changed for the whole process,
+# so one thread at a time loads or computes.
+_TORCH = threading.Lock()
+_PADDING = 0  # any token will do, the attention mask hides it
+# What the libraries raise for folders that are missing, cut off, of another kind, or too large for the machine.
+_UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError, StrictDataclassError)
+
+_ADVICE = "give a folder with config, weights, and tokenizer, or the id of a model on the Hub"
+
+
+class Checkpoint:
+    """A causal language model and its tokenizer, from a local folder or a hub id; code that comes with it is never run.
+
+    The folder may hold a whole model or a PEFT adapter, whose base is the one that its adapter_config.json names.  An
+    adapter is kept beside the base: merged, its weights would be rounded once more.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+
+    def __init__(self, path: str):
+        logging.disable_progress_bar()
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            with _TORCH:
+                tokenizer = AutoTokenizer.from_pretrained(
+                    _tokenizer_path(path), padding_side="left", trust_remote_code=False
+                )
+                model, loading = AutoModelForCausalLM.from_pretrained(
+                    path, trust_remote_code=False, output_loading_info=True
+                )
+                self.model = model.to(self.device).eval()
+        except torch.OutOfMemoryError as error:
+            raise _unloadable(path, _first_line(error), "choose a smaller model, or keep fewer loaded") from error
+        except _UNLOADABLE as error:
+            raise _unloadable(path, _first_line(error)) from error
+        if missing := sorted(loading["missing_keys"]):  # transformers would go on with random ones
+            raise _unloadable(path, f"{len(missing)} of its weights are missing, {missing[0]} for one")
+        self._end_tokens = _as_set(self.model.generation_config.eos_token_id)
+        # Only requests say how to generate: what the checkpoint would add (a repetition penalty, for one) is dropped.
+        self.model.generation_config = GenerationConfig()
+        positions = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        self.chat = Chat(path, tokenizer, positions)
+
+    def generate(self, jobs: Sequence[Job]) -> list[Answer]:
+        """Answer all jobs in one batch.
+
+        An answer does not depend on the other jobs, as far as the last bits of the logits do not: padding and the
+        size of a batch may change those.
+
+        Raises:
+            torch.OutOfMemoryError: the batch is too large for the device.
+            RuntimeError, ValueError, IndexError: torch or transformers cannot run it.
+        """
+        width = max(len(job.prompt) for job in jobs)
+        padding = [width - len(job.prompt) for job in jobs]
+        prompts = [[_PADDING] * pad + job.prompt for pad, job in zip(padding, jobs, strict=True)]
+        mask = [[0] * pad + [1] * (width - pad) for pad in padding]
+        rows = RowEnds(jobs, width, self._end_tokens | _as_set(self.chat.tokenizer.eos_token_id), self.chat.decode)
+        with _TORCH, torch.inference_mode():
+            output = self.model.generate(
+                input_ids=torch.tensor(prompts, device=self.device),
+                attention_mask=torch.tensor(mask, device=self.device),
+                max_new_tokens=max(job.max_tokens for job in jobs),
+                do_sample=False,
+                pad_token_id=_PADDING,
+                logits_processor=LogitsProcessorList([GumbelMax(jobs, self.device)]),
+                stopping_criteria=StoppingCriteriaList([rows]),
+            )
+        answers = []
+        for job, ids, end in zip(jobs, output[:, width:].tolist(), rows.ends, strict=True):
+            assert end is not None, "every row ends at its own limit, if not before"
+            tokens, stopped = end
+            answers.append(Answer(cut_at_stop(self.chat.decode(ids[:tokens]), job.stop), tokens, stopped))
+        return answers
+
+    def score(
+        self, messages: Sequence[dict[str, str]], candidates: Sequence[str], per_token: bool = True
+    ) -> list[float]:
+        """Return the log-probability of each candidate answer to ``messages``, as the mean per token or in total.
+
+        Only tokens after the candidates' common prefix count, so that what they share decides nothing.  The prompt
+        and the common prefix are run once and their keys and values are shared.
+        """
+        prompt = self.chat.encode(self.chat.render(messages))
+        endings = [self.chat.encode(text) for text in candidates]
+        shared = _common_prefix(endings)
+        shared = min(shared, min(len(ids) for ids in endings) - 1)
+        prefix = prompt + endings[0][:shared]
+        tails = [ids[shared:] for ids in endings]
+        width = max(map(len, tails))
+        padded = torch.tensor([tail + [0] * (width - len(tail)) for tail in tails], device=self.device)
+        with _TORCH, torch.inference_mode():
+            start = self.model(torch.tensor([prefix], device=self.device), use_cache=True)
+            cache = start.past_key_values
+            cache.batch_repeat_interleave(len(tails))
+            after = self.model(padded, past_key_values=cache).logits
+        first = start.logits[:, -1:].expand(len(tails), -1, -1)
+        logprobs = torch.log_softmax(torch.cat([first, after[:, :-1]], dim=1).float(), dim=-1)
+        chosen = logprobs.gather(-1, padded[..., None])[..., 0]
+        sums = [float(chosen[index, : len(tail)].sum()) for index, tail in enumerate(tails)]
+        return [total / len(tail) if per_token else total for total, tail in zip(sums, tails, strict=True)]
+
+
+def _tokenizer_path(path: str) -> str:
+    """Return the path itself, or that of the base for an adapter that was saved without a tokenizer."""
+    adapter = find_adapter_config_file(path)
+    if adapter is None or has_file(path, "tokenizer_config.json"):
+        return path
+    base: str = json.loads(Path(adapter).read_text(encoding="utf-8"))["base_model_name_or_path"]
+    return base
+
+
+def _unloadable(path: str, reason: str, advice: str = _ADVICE) -> ModelError:
+    return ModelError(f"model {path!r} cannot be loaded: {reason.rstrip('.')}; {advice}")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:MAX_REASON]
+
+
+def _as_set(tokens: int | Sequence[int] | None) -> set[int]:
+    if tokens is None:
+        return set()
+    return {tokens} if isinstance(tokens, int) else set(tokens)
+
+
+def _common_prefix(sequences: Sequence[Sequence[int]]) -> int:
+    length = 0
+    for column in zip(*sequences, strict=False):
+        if len(set(column)) > 1:
+            break
+        length += 1
+    return length
