@@ -32,6 +32,7 @@ EmoBench = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--emobench", metavar="DIR", help="Folder with EmoBench's EA.jsonl and EU.jsonl."),
 ]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no answers of models, and use none that were kept.")]
 RunPath = Annotated[Path, typer.Argument(help="A run folder, such as out/quickstart.", show_default=False)]
 
 
@@ -53,7 +54,12 @@ def _common(
 
 
 def _run(
-    stages: tuple[str, ...], recipe: Path, overrides: list[str] | None, out: Path | None, emobench: str | None
+    stages: tuple[str, ...],
+    recipe: Path,
+    overrides: list[str] | None,
+    out: Path | None,
+    emobench: str | None = None,
+    no_cache: bool = False,
 ) -> None:
     from rich.console import Console
 
@@ -63,6 +69,8 @@ def _run(
     settings = list(overrides or [])
     if emobench is not None:
         settings.append(f"exam.emobench={emobench}")
+    if no_cache:
+        settings.append("generate.cache=null")
     loaded = load_recipe(recipe, settings)
     try:
         run_stages(loaded, out or Path("out") / loaded.name, Console(), stages)
@@ -72,23 +80,29 @@ def _run(
 
 
 @app.command()
-def run(recipe: RecipePath, overrides: Overrides = None, out: Out = None, emobench: EmoBench = None) -> None:
+def run(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    out: Out = None,
+    emobench: EmoBench = None,
+    no_cache: NoCache = False,
+) -> None:
     """Run a recipe from plans to report; run again, it goes on where it stopped.
 
     Example: emoreason run recipes/quickstart.yaml --emobench ../EmoBench/data
     """
     from runs.folder import STAGES
 
-    _run(STAGES, recipe, overrides, out, emobench)
+    _run(STAGES, recipe, overrides, out, emobench, no_cache)
 
 
 @app.command()
-def generate(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
+def generate(recipe: RecipePath, overrides: Overrides = None, out: Out = None, no_cache: NoCache = False) -> None:
     """Hold the therapy sessions and write the draft items.
 
     Example: emoreason generate recipes/quickstart.yaml --set plan.sessions=20 --out out/try
     """
-    _run(("generate",), recipe, overrides, out, None)
+    _run(("generate",), recipe, overrides, out, no_cache=no_cache)
 
 
 @app.command()
@@ -97,7 +111,7 @@ def curate(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> 
 
     Example: emoreason curate recipes/quickstart.yaml
     """
-    _run(("curate",), recipe, overrides, out, None)
+    _run(("curate",), recipe, overrides, out)
 
 
 @app.command()
@@ -106,7 +120,7 @@ def train(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> N
 
     Example: emoreason train recipes/quickstart.yaml
     """
-    _run(("train",), recipe, overrides, out, None)
+    _run(("train",), recipe, overrides, out)
 
 
 @app.command()
@@ -124,7 +138,7 @@ def report(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> 
 
     Example: emoreason report recipes/quickstart.yaml
     """
-    _run(("report",), recipe, overrides, out, None)
+    _run(("report",), recipe, overrides, out)
 
 
 @app.command()
@@ -138,6 +152,30 @@ def validate(recipe: RecipePath, overrides: Overrides = None) -> None:
     loaded = load_recipe(recipe, list(overrides or []))
     models = ", ".join(f"{role} {spec.identity}" for role, spec in loaded.lms.items())
     typer.echo(f"{recipe}: valid; {loaded.plan.sessions} sessions, {models}, student {loaded.train.base}")
+    for role, spec in loaded.lms.items():
+        if spec.unused:
+            typer.echo(f"{recipe}: lms.{role}: {', '.join(spec.unused)} mean nothing for {spec.provider}/…")
+
+
+@app.command()
+def doctor(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    pull: Annotated[bool, typer.Option("--pull", help="Let Ollama fetch models that it does not have.")] = False,
+) -> None:
+    """Look at a recipe's models: are they there, able, quick, and with room for the longest prompt?
+
+    Example: emoreason doctor recipes/ollama.yaml --pull
+    """
+    from rich.console import Console
+
+    from cli.doctor import print_findings
+    from runs.doctor import examine_models
+    from runs.recipe import load_recipe
+
+    console = Console()
+    if not print_findings(examine_models(load_recipe(recipe, list(overrides or [])), console, pull), console):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -116,9 +116,6 @@ class ModelSpec(BaseModel):
 
     @model_validator(mode="after")
     def _fits_the_engine(self) -> ModelSpec:
-        for name, prefixes in _NOT_MINE.items():
-            if name in self.model_fields_set and getattr(self, name) is not None and self.provider not in prefixes:
-                raise ValueError(f"{name} has no meaning for {self.provider}/…, only for {' and '.join(prefixes)}")
         if self.provider == OLLAMA and _CLOUD.search(self.name) and not self.allow_cloud:
             raise ValueError(
                 f"{self.name} is not local: Ollama sends it to its cloud; set allow_cloud: true to allow it"
@@ -136,6 +133,15 @@ class ModelSpec(BaseModel):
     def name(self) -> str:
         """What stands after the first slash of `model`: the server's own name of it."""
         return self.model.partition("/")[2]
+
+    @property
+    def unused(self) -> list[str]:
+        """Fields that were set and mean nothing to this engine: they stay when a model is swapped by one flag."""
+        return [
+            name
+            for name, prefixes in _NOT_MINE.items()
+            if getattr(self, name) != type(self).model_fields[name].default and self.provider not in prefixes
+        ]
 
     @property
     def identity(self) -> str:

@@ -49,7 +49,8 @@ def _choices(logits: torch.Tensor, job: Job) -> torch.Tensor:
         return scaled
     # A stable sort: among equals the first stays first, so that top_k=1 is what greedy decoding takes.
     ranked, places = scaled.sort(descending=True, stable=True)
-    ranked[job.top_k :] = -torch.inf
+    if job.top_k is not None:
+        ranked[job.top_k :] = -torch.inf
     if job.top_p is not None:
         chances = ranked.softmax(-1)
         beyond = chances.cumsum(-1) - chances >= job.top_p  # what comes before it is enough

@@ -113,7 +113,8 @@ def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem) -> Mark:
             answer = examine(item=item)
     except dspy.LMError as error:
         raise ModelError(
-            f"the student cannot answer {item.qid}: {reason_of(error)}; lower exam.batch_size and run again"
+            f"the student cannot answer {item.qid}: {reason_of(error)}; "
+            "lower exam.batch_size or exam.max_tokens and run again"
         ) from error
     keys = keys_of(item)
     return Mark(

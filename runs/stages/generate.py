@@ -24,17 +24,16 @@ from lms.build import Models
 from lms.cache import use_cache
 from lms.faults import classify
 from lms.ledger import Ledger, LimitReached
-from lms.spec import ModelSpec
 from programs.asking import AskFailed
 from programs.concise import ConciseSession
 from programs.converter import ItemConverter
 from programs.mads import TherapySession
 from runs.folder import Run
+from runs.formats import adapters_of
 from runs.generation_display import show_generation
 from runs.journal import Journal
 from runs.pool import run_units
 from runs.tally import Tally
-from signatures.chat_adapter import ChatAdapter
 
 # What the recipe got wrong, and what may be the fault of one item once a session was finished.
 FATAL = (dspy.LMAuthError, dspy.LMBillingError, dspy.LMConfigurationError, dspy.LMUnsupportedModelError,
@@ -148,7 +147,7 @@ class _Worker:
         }
         specs = run.recipe.roles
         self.teacher, self.converter = specs["teacher"].identity, specs["converter"].identity
-        adapters = {role: _adapter_for(spec) for role, spec in specs.items()}
+        adapters = adapters_of(run.recipe)
         stack.enter_context(dspy.context(lm=models.lms["teacher"], roles=models.lms, adapters=adapters))
         self.methods: dict[Method, dspy.Module] = {"mads": TherapySession(), "concise": ConciseSession()}
         self.convert = ItemConverter()
@@ -210,14 +209,6 @@ class _Worker:
     def _add_drafts(self, row: dict[str, Any]) -> None:
         self.drafts.append(row)
         self.tally.add_drafts(row)
-
-
-def _adapter_for(spec: ModelSpec) -> dspy.Adapter:
-    """Fields between markers, or a JSON object where the server holds the model to it.
-
-    The asker itself asks again when an answer cannot be read, and counts the calls.
-    """
-    return ChatAdapter(use_json_adapter_fallback=False) if spec.structured == "none" else dspy.JSONAdapter()
 
 
 def _costs(prediction: dspy.Prediction) -> dict[str, Any]:

@@ -16,7 +16,15 @@ from corpus.errors import (
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(UsageError, 2), (RecipeError, 2), (DataError, 1), (RunError, 1), (TeacherError, 1), (TrainingError, 1)],
+    [
+        (UsageError, 2),
+        (RecipeError, 2),
+        (DataError, 1),
+        (RunError, 1),
+        (TeacherError, 1),
+        (ModelError, 1),
+        (TrainingError, 1),
+    ],
 )
 def test_every_error_is_ours_and_has_its_exit_code(error: type[EmoReasonError], code: int) -> None:
     assert issubclass(error, EmoReasonError)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import socket
 import time
 from dataclasses import dataclass, field
@@ -63,11 +62,11 @@ class Call:
         """Raise ClientGone if the client closed the connection, or the double is being closed."""
         if self.double.closing.is_set():
             raise ClientGone
-        readable, _, _ = select.select([self.connection], [], [], 0)
-        if readable:
-            try:
-                alive = self.connection.recv(1, socket.MSG_PEEK)
-            except ConnectionError as error:
-                raise ClientGone from error
-            if not alive:
-                raise ClientGone
+        try:
+            alive = self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return
+        except ConnectionError as error:
+            raise ClientGone from error
+        if not alive:
+            raise ClientGone

@@ -26,6 +26,7 @@ CHAT_FIELDS: dict[str, tuple[type, str]] = {
     "prompt": (str, "string"),
     "system": (str, "string"),
 }
+MESSAGE_FIELDS: dict[str, tuple[type, str]] = {"role": (str, "string"), "content": (str, "string")}
 DEFAULT_KEEP_SECONDS = 300.0
 LEVELS = ("low", "medium", "high", "max")
 

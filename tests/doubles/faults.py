@@ -123,8 +123,8 @@ class FaultBook:
                 if fault.times <= 0:
                     self.faults.remove(fault)
                 return fault
-            drawn = [fault for spread in self.spreads if (fault := spread.draw(path))]
-            return next((fault for fault in drawn if fault.can_happen(path, body)), None)
+            drawn = [spread.draw(path) for spread in self.spreads]
+            return next((each for each in drawn if each and each.can_happen(path, body)), None)
 
     def note(self, kind: str) -> None:
         """Count a fault that really happened."""

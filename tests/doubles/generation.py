@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -69,7 +69,7 @@ class Asked:
     window: Window
 
 
-def converse(call: Call, body: dict[str, Any], task: Task) -> Iterator[Delta]:
+def converse(call: Call, body: dict[str, Any], task: Task) -> Generator[Delta]:
     """Answer a request in the body's native form, piece by piece; places and runner are held while it lasts.
 
     Raises:
@@ -79,8 +79,8 @@ def converse(call: Call, body: dict[str, Any], task: Task) -> Iterator[Delta]:
     double = call.double
     check_sampling(body)
     keep_seconds = read_keep_alive(body.get("keep_alive"))
-    if call.meets("gone") and (name := body.get("model") or "") in double.models:
-        del double.models[name]
+    if call.meets("gone"):
+        double.models.discard(body.get("model") or "")
     model = find_model(double.models, body.get("model") or "", task)
     if not body.get("messages") and keep_seconds == 0:
         double.scheduler.unload(model)
@@ -122,15 +122,15 @@ def gather(deltas: Iterable[Delta]) -> Delta:
     )
 
 
-def interrupt(call: Call, items: Iterable[T], is_last: Callable[[T], bool], error: Callable[[str], T]) -> Iterator[T]:
+def interrupt(call: Call, items: Iterable[T], is_last: Callable[[T], bool], error: Callable[[str], T]) -> Generator[T]:
     """Pass items on until the call's fault ends them: without a word, or with an error; the last never gets out."""
     fault = call.meets("error_mid", "abort_no_done")
     for number, item in enumerate(items):
         if fault and (number >= fault.chunks or is_last(item)):
-            if fault.kind == "error_mid":
-                yield error(fault.text or RUNNER_CRASH)
-            return
+            break
         yield item
+    if fault and fault.kind == "error_mid":
+        yield error(fault.text or RUNNER_CRASH)
 
 
 def render(messages: Messages) -> str:
@@ -157,7 +157,7 @@ def _with_own_messages(model: Model, messages: Messages) -> Messages:
 
 def _answer(
     call: Call, asked: Asked, messages: Messages, read: int, runner: Runner, load_duration: int
-) -> Iterator[Delta]:
+) -> Generator[Delta]:
     double = call.double
     with double.scheduler.place(call, runner):
         began = time.monotonic_ns()
@@ -165,7 +165,10 @@ def _answer(
         said = double.reply({**asked.body, "messages": messages})
         reply = _in_channels(call, asked, Reply(said) if isinstance(said, str) else said)
         reply, written = _within_budget(asked, reply, read, double.count)
-        yield from interrupt(call, _pieces(call, asked, reply), lambda delta: False, lambda text: Delta(error=text))
+        pieces = _pieces(call, asked, reply)
+        yield from interrupt(call, pieces, is_last=lambda delta: False, error=lambda text: Delta(error=text))
+        if call.meets("abort_no_done"):
+            yield Delta()
         if call.meets("error_mid", "abort_no_done"):
             return
         worked = max(time.monotonic_ns() - began, 4)
@@ -182,9 +185,8 @@ def _answer(
 
 def _in_channels(call: Call, asked: Asked, reply: Reply) -> Reply:
     """What stands as thoughts, what as content, and what a fault makes of it."""
-    if call.meets("thinking_only"):
-        assert call.fault
-        return Reply("", thinking=call.fault.text or reply.thinking or reply.content, done_reason="length")
+    if fault := call.meets("thinking_only"):
+        return Reply("", thinking=fault.text or reply.thinking or reply.content, done_reason="length")
     if fault := call.meets("content"):
         return Reply(fault.text, done_reason="stop" if fault.after is None else "length")
     if fault := call.meets("format_ignored"):
@@ -210,6 +212,8 @@ def _within_budget(asked: Asked, reply: Reply, read: int, count: Callable[[str],
         content = _prefix(reply.content, left, count) if thinking == reply.thinking else ""
         reply = replace(reply, thinking=thinking, content=content, done_reason="length")
         return reply, budget
+    if reply.done_reason == "length" and "num_predict" in asked.options:
+        return reply, budget
     called = count(dump(list(reply.tool_calls)).decode()) if reply.tool_calls else 0
     if asked.body.get("format") and asked.model.mode == "rendered" and thought and said:
         thought = 0  # the constrained second pass is all that is counted
@@ -225,16 +229,17 @@ def _prefix(text: str, budget: int, count: Callable[[str], int]) -> str:
     return text[:low]
 
 
-def _pieces(call: Call, asked: Asked, reply: Reply) -> Iterator[Delta]:
+def _pieces(call: Call, asked: Asked, reply: Reply) -> Generator[Delta]:
     slow = call.meets("slow_chunks")
     seconds = slow.seconds if slow else call.double.chunk_seconds
+    in_sight = seconds or asked.body.get("stream") is not False or asked.body.get("logprobs")
+    size = PIECE if in_sight or call.meets("error_mid", "abort_no_done") else max(len(reply.content), 1)
     for channel in ("thinking", "content"):
         text = getattr(reply, channel)
-        for start in range(0, len(text), PIECE):
-            if seconds:
-                call.pause(seconds)
-            piece = text[start : start + PIECE]
-            yield Delta(**{channel: piece}, logprobs=_logprobs(asked.body, piece))  # type: ignore[arg-type]
+        for start in range(0, len(text), size):
+            call.pause(seconds)
+            piece = text[start : start + size]
+            yield Delta(**{channel: piece}, logprobs=_logprobs(asked.body, piece))
     if reply.tool_calls:
         yield Delta(tool_calls=tuple(_tool_call(number, each) for number, each in enumerate(reply.tool_calls)))
 

@@ -12,11 +12,13 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.doubles import library, native
+from tests.doubles import blobs, embeddings, library, native, openai_layer
 from tests.doubles.call import Call, ClientGone, Recorded
+from tests.doubles.create import create
 from tests.doubles.faults import BUSY, Fault
+from tests.doubles.pull import pull
 from tests.doubles.wire import Page, Refusal, Stream, dump, page, text_page
 
 if TYPE_CHECKING:
@@ -40,6 +42,14 @@ ROUTES: dict[str, dict[str, Route]] = {
     "/api/copy": {"POST": library.copy},
     "/api/chat": {"POST": native.chat},
     "/api/generate": {"POST": native.generate},
+    "/api/embed": {"POST": embeddings.embed},
+    "/api/pull": {"POST": pull},
+    "/api/create": {"POST": create},
+    f"{blobs.PATH}*": {"HEAD": blobs.find, "POST": blobs.upload},
+    "/v1/models": {"GET": openai_layer.models},
+    "/v1/models/*": {"GET": openai_layer.model},
+    "/v1/chat/completions": {"POST": openai_layer.chat},
+    "/v1/embeddings": {"POST": embeddings.embed_as_openai},
 }
 
 
@@ -95,7 +105,8 @@ class Handler(BaseHTTPRequestHandler):
         try:
             answer = self._find_answer(call, path)
         except Refusal as refusal:
-            answer = page({"error": refusal.text}, refusal.status)
+            is_openai = path.startswith("/v1/")
+            answer = openai_layer.envelope(refusal) if is_openai else page({"error": refusal.text}, refusal.status)
         if isinstance(answer, Page):
             return self._send(answer, call)
         try:
@@ -105,16 +116,19 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
     def _read_call(self, path: str) -> Call:
-        raw = self._read_body()
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        try:
-            body = json.loads(raw) if raw[:1] == b"{" else None
-        except ValueError:
-            body = None
         double = self.server.double
+        is_blob = path.startswith(blobs.PATH)
+        fault = double.book.take(path, None) if is_blob else None
+        unread = fault is not None and fault.kind == "early_200"
+        raw = b"" if unread else self._read_body()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        body = None if is_blob else _peek(raw)
         recorded = Recorded(self.command, path, headers, body, time.time())
         double.record(recorded, raw)
-        return Call(double, recorded, raw, self.connection, double.book.take(path, body))
+        if not is_blob:
+            fault = double.book.take(path, body)
+        self.close_connection = self.close_connection or unread
+        return Call(double, recorded, raw, self.connection, fault)
 
     def _read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -182,6 +196,15 @@ class Handler(BaseHTTPRequestHandler):
         self.server.connections.discard(self.connection)
         self.rfile.close()
         self.connection.close()
+
+
+def _peek(raw: bytes) -> dict[str, Any] | None:
+    """What a body says, for the record and for faults; whether it is in order is for the route to say."""
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _all_but_last(lines: Iterator[bytes], number: int) -> Iterator[bytes]:

@@ -9,12 +9,12 @@ from tests.doubles.call import Call
 from tests.doubles.models import check_name, full_name
 from tests.doubles.wire import JSON, Page, Refusal, load_object, local, page
 
-_FOREVER_NS = 2**63 - 1  # "forever" is the longest duration that Go has, some 292 years
+_FOREVER_NS = 2**63 - 1  # the longest duration that Go has, some 292 years
 
 
 def tags(call: Call) -> Page:
     """`GET /api/tags`: the models, newest first."""
-    return page({"models": [model.tag() for model in call.double.models.newest_first()]})
+    return page({"models": [model.tag(call.double.version) for model in call.double.models.newest_first()]})
 
 
 def ps(call: Call) -> Page:
@@ -22,12 +22,9 @@ def ps(call: Call) -> Page:
     models = []
     for runner in call.double.scheduler.loaded():
         left = runner.expires - time.monotonic()
-        expires = time.time_ns() + (_FOREVER_NS - 2**61 if math.isinf(left) else int(left * 10**9))
-        models.append(
-            runner.model.identity()
-            | {"details": runner.model.details(), "expires_at": local(min(expires, _FOREVER_NS)), "size_vram": 0}
-            | {"context_length": runner.launch.ctx}
-        )
+        expires = time.time_ns() + (_FOREVER_NS if math.isinf(left) else int(left * 10**9))
+        state = {"expires_at": local(expires), "size_vram": 0, "context_length": runner.launch.ctx}
+        models.append(runner.model.identity() | {"details": runner.model.details()} | state)
     return page({"models": models})
 
 
@@ -53,7 +50,7 @@ def delete(call: Call) -> Page:
     if name not in call.double.models:
         raise Refusal(404, f"model '{name}' not found")
     call.double.scheduler.unload(call.double.models[name])
-    del call.double.models[name]
+    call.double.models.discard(name)
     return Page(200, JSON, b"")
 
 

@@ -21,6 +21,21 @@ _NAME = re.compile(rf"(?:(?:[A-Za-z0-9_][A-Za-z0-9_.:-]*/)?{_PART}/)?{_PART}(?::
 _DEFAULT_PLACE = ("registry.ollama.ai/library/", "library/")
 
 
+def numbers_of(version: str) -> tuple[int, ...]:
+    """A version as numbers that compare."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def mode_of(version: str, jinja: bool = False) -> Mode:
+    """How a server of some version treats long prompts; from 0.30 on, models with a template in Jinja differ."""
+    numbers = numbers_of(version)
+    if numbers < (0, 30):
+        return "legacy"
+    if jinja:
+        return "native"
+    return "early_30" if numbers < (0, 30, 9) else "rendered"
+
+
 def full_name(name: str) -> str:
     """The name as lists show it: with its tag, `latest` where none is given."""
     for place in _DEFAULT_PLACE:
@@ -84,13 +99,13 @@ class Model:
         """The fields that `tags` and `ps` share."""
         return {"name": self.name, "model": self.name, "size": self.size, "digest": self.digest}
 
-    def tag(self) -> dict[str, Any]:
-        """The model in `GET /api/tags`."""
-        sizes = {"context_length": self.train_ctx, "embedding_length": 2048}
-        return {
-            "name": self.name, "model": self.name, "modified_at": local(self.modified), "size": self.size,
-            "digest": self.digest, "details": self.details() | sizes, "capabilities": list(self.capabilities),
-        }  # fmt: skip
+    def tag(self, version: str) -> dict[str, Any]:
+        """The model in `GET /api/tags`; its sizes and capabilities stand there since 0.30."""
+        record = self.identity() | {"modified_at": local(self.modified), "details": self.details()}
+        if numbers_of(version) >= (0, 30):
+            record["details"] |= {"context_length": self.train_ctx, "embedding_length": 2048}
+            record["capabilities"] = list(self.capabilities)
+        return record
 
     def show(self) -> dict[str, Any]:
         """The model in `POST /api/show`."""
@@ -125,10 +140,10 @@ class Model:
 class Models(UserDict[str, Model]):
     """The models by name; a name without a tag means `latest`, and case does not count."""
 
-    def __init__(self, models: Iterable[Model | str] = ()):
+    def __init__(self, models: Iterable[Model] = ()):
         super().__init__()
         for model in models:
-            self.add(model if isinstance(model, Model) else Model(model))
+            self.add(model)
 
     def __getitem__(self, name: str) -> Model:
         return self.data[full_name(name).lower()]
@@ -142,6 +157,10 @@ class Models(UserDict[str, Model]):
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and full_name(name).lower() in self.data
 
+    def discard(self, name: str) -> None:
+        """Forget a model if it is there."""
+        self.data.pop(full_name(name).lower(), None)
+
     def add(self, model: Model) -> None:
         """Put a model under its own name."""
         self[model.name] = model
@@ -152,7 +171,7 @@ class Models(UserDict[str, Model]):
 
     def newest_first(self) -> list[Model]:
         """The models in the order of `GET /api/tags`."""
-        return sorted(list(self.data.values()), key=lambda model: model.modified, reverse=True)
+        return sorted(self.data.values(), key=lambda model: model.modified, reverse=True)
 
 
 def _each(value: Any) -> list[Any]:

@@ -12,15 +12,17 @@ from itertools import chain
 from typing import Any
 
 from tests.doubles.call import Call
-from tests.doubles.checks import CHAT_FIELDS
+from tests.doubles.checks import CHAT_FIELDS, MESSAGE_FIELDS
 from tests.doubles.generation import Delta, Task, converse, gather
-from tests.doubles.wire import NDJSON, Page, Stream, check_types, dump, load_object, omit_empty, page, utc
+from tests.doubles.wire import NDJSON, Page, Refusal, Stream, check_types, dump, load_object, omit_empty, page, utc
 
 
 def chat(call: Call) -> Page | Stream:
     """Answer `POST /api/chat`."""
     body = load_object(call.raw, "api.ChatRequest")
     check_types(body, CHAT_FIELDS, "ChatRequest")
+    for message in body.get("messages") or []:
+        check_types(message, MESSAGE_FIELDS, "ChatRequest.messages")
     return _respond(call, body, "chat")
 
 
@@ -38,6 +40,8 @@ def _respond(call: Call, body: dict[str, Any], task: Task) -> Page | Stream:
     if body.get("stream") is False:
         return page(_event(body, task, gather(deltas)))
     first = next(deltas)
+    if first.error:
+        raise Refusal(500, first.error)
     return Stream(NDJSON, _lines(body, task, chain([first], deltas)), deltas.close)
 
 

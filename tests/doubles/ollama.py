@@ -19,9 +19,9 @@ import random
 import socket
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -30,7 +30,7 @@ from tests.doubles.call import Recorded
 from tests.doubles.faults import Fault, FaultBook, Spread
 from tests.doubles.generation import Reply
 from tests.doubles.handler import Handler
-from tests.doubles.models import Mode, Model, Models
+from tests.doubles.models import Mode, Model, Models, mode_of
 from tests.doubles.overflow import quarter_of_bytes
 from tests.doubles.scheduler import Scheduler
 
@@ -50,6 +50,12 @@ class Server(ThreadingHTTPServer):
         self.connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), Handler)
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Keep what went wrong in the double or a test's `reply`, for `close` to raise; clients may go as they like."""
+        error = sys.exception()
+        if error and not isinstance(error, ConnectionError):
+            self.double.crashes.append(error)
+
     def end(self) -> None:
         """Stop listening, hang up on every client, and wait for the threads."""
         self.shutdown()
@@ -66,8 +72,8 @@ class OllamaDouble:
     """A server with its state and its faults; see the module docstring.
 
     Args:
-        models: the models that it has.
-        version: what `/api/version` says; behaviour goes by each model's ``mode``.
+        models: the models that it has; a name stands for a model as servers of this version treat it.
+        version: what `/api/version` says; otherwise behaviour goes by each model's ``mode``.
         default_ctx: context size where neither request nor model sets one.
         num_parallel: how many requests a loaded model serves at a time.
         max_queue: how many may wait for a load before others are refused.
@@ -99,13 +105,16 @@ class OllamaDouble:
         self.chunk_seconds, self.latency = chunk_seconds, latency
         self.reply, self.count = reply, count
         self.key = ""
-        self.models = Models(models)
+        self.models = Models(Model(m, mode=mode_of(version)) if isinstance(m, str) else m for m in models)
         self.pullable: set[str] = set()
+        self.blobs: dict[str, bytes] = {}
+        self.layers: set[str] = set()
         self.pulled: list[str] = []
         self.requests: list[Recorded] = []
         self.book = FaultBook()
         self.scheduler = Scheduler(num_parallel, max_queue, load_seconds)
         self.closing = threading.Event()
+        self.crashes: list[BaseException] = []
         self.log: Path | None = None
         self._lock = threading.Lock()
         self._server = Server(self, port)
@@ -120,10 +129,12 @@ class OllamaDouble:
         self.close()
 
     def close(self) -> None:
-        """Hang up and end all threads."""
+        """Hang up and end all threads; raises what went wrong in one of them."""
         self.closing.set()
         self._server.end()
         self._thread.join()
+        if self.crashes:
+            raise self.crashes[0]
 
     @property
     def faults(self) -> list[Fault]:
@@ -195,9 +206,8 @@ def main(arguments: Sequence[str]) -> None:
 
         double.reply = scripted_reply()
     print(double.url, flush=True)  # noqa: T201
-    with double:
-        while True:
-            time.sleep(3600)
+    with double, suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 if __name__ == "__main__":

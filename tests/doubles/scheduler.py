@@ -147,7 +147,7 @@ class Scheduler:
                 self._forget_expired()
 
     def mark_stale(self, model: Model) -> None:
-        """The model was made anew: the next request loads it again."""
+        """The model was made anew, or its runner died: the next request loads it again."""
         with self._lock:
             if runner := self._runners.get(model.blob):
                 runner.stale = True
@@ -159,10 +159,11 @@ class Scheduler:
             return sorted(self._runners.values(), key=lambda runner: runner.expires, reverse=True)
 
     def _acquire(self, call: Call, model: Model, launch: Launch, keep_seconds: float) -> Runner:
-        dead = call.meets("slow_load", "load_fail") is not None
         with self._lock:
             self._forget_expired()
-            if not dead and (runner := self._ready(model, launch)):
+            if call.meets("slow_load", "load_fail"):
+                self.mark_stale(model)
+            if runner := self._ready(model, launch):
                 return self._use(runner, keep_seconds)
             if self._pending > self.max_queue:  # one load in service and max_queue behind it
                 raise Refusal(503, BUSY)
@@ -170,17 +171,17 @@ class Scheduler:
         try:
             self._loading.take(call.check_client)
             try:
-                return self._load(call, model, launch, keep_seconds, dead)
+                return self._load(call, model, launch, keep_seconds)
             finally:
                 self._loading.give_back()
         finally:
             with self._lock:
                 self._pending -= 1
 
-    def _load(self, call: Call, model: Model, launch: Launch, keep_seconds: float, dead: bool) -> Runner:
+    def _load(self, call: Call, model: Model, launch: Launch, keep_seconds: float) -> Runner:
         while True:
             with self._lock:
-                if not dead and (runner := self._ready(model, launch)):
+                if runner := self._ready_for(call, model, launch):
                     return self._use(runner, keep_seconds)
                 victim = self._in_the_way(model)
                 if victim is None:
@@ -202,6 +203,10 @@ class Scheduler:
     def _ready(self, model: Model, launch: Launch) -> Runner | None:
         runner = self._runners.get(model.blob)
         return runner if runner and not runner.stale and runner.launch.serves(launch) else None
+
+    def _ready_for(self, call: Call, model: Model, launch: Launch) -> Runner | None:
+        """The runner that another request loaded meanwhile; a call whose own load is to go wrong loads all the same."""
+        return None if call.meets("slow_load", "load_fail") else self._ready(model, launch)
 
     def _use(self, runner: Runner, keep_seconds: float) -> Runner:
         runner.users += 1

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from dspy.lm15 import Config, InvalidRequestError, Message, Request
@@ -12,10 +13,12 @@ from lms.scripted.mistakes import Mistake
 from tests.doubles.generation import Reply
 from tests.doubles.wire import Refusal
 
+NO_MISTAKES: Mapping[Mistake, float] = MappingProxyType({})
+
 _ROLES = {"user": Message.user, "assistant": Message.assistant}
 
 
-def scripted_reply(mistakes: dict[Mistake, float] | None = {}) -> Callable[[dict[str, Any]], Reply]:  # noqa: B006
+def scripted_reply(mistakes: Mapping[Mistake, float] | None = NO_MISTAKES) -> Callable[[dict[str, Any]], Reply]:
     """Return a `reply` that asks the scripted teacher; without mistakes unless told, None for the default rates."""
     teacher = ScriptedEngine(None if mistakes is None else dict(mistakes))
 
@@ -33,7 +36,8 @@ def rebuild_request(body: dict[str, Any]) -> Request:
     options, messages = body.get("options") or {}, body["messages"]
     system = [message["content"] for message in messages if message["role"] == "system"]
     rest = tuple(_ROLES[each["role"]](each["content"]) for each in messages if each["role"] != "system")
+    budget = options.get("num_predict", -1)
     config = Config(
-        seed=options.get("seed"), temperature=options.get("temperature"), max_tokens=options.get("num_predict")
+        seed=options.get("seed"), temperature=options.get("temperature"), max_tokens=budget if budget > 0 else None
     )
     return Request(model=body["model"], messages=rest, system="\n".join(system) or None, config=config)

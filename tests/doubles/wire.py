@@ -87,8 +87,10 @@ def load_object(raw: bytes, go_type: str = "api.ChatRequest") -> dict[str, Any]:
     return value
 
 
-def check_types(body: dict[str, Any], fields: dict[str, tuple[type, str]], struct: str) -> None:
+def check_types(body: Any, fields: dict[str, tuple[type, str]], struct: str) -> None:
     """Refuse fields of the wrong JSON type, as Go's decoder does; null means absent."""
+    if not isinstance(body, dict):
+        raise Refusal(400, f"json: cannot unmarshal {_GO_TYPES[type(body)]} into Go struct field {struct}")
     for name, (kind, go_kind) in fields.items():
         value = body.get(name)
         if value is not None and type(value) is not kind:
@@ -132,4 +134,5 @@ def _in_go(error: json.JSONDecodeError) -> str:
         "Expecting ',' delimiter": "after object key:value pair",
         "Expecting value": "looking for beginning of value",
     }
-    return f"invalid character '{error.doc[error.pos]}' {places.get(error.msg, 'in string literal')}"
+    character = json.dumps(error.doc[error.pos], ensure_ascii=False)[1:-1]
+    return f"invalid character '{character}' {places.get(error.msg, 'in string literal')}"
