@@ -154,7 +154,7 @@ def validate(recipe: RecipePath, overrides: Overrides = None) -> None:
     typer.echo(f"{recipe}: valid; {loaded.plan.sessions} sessions, {models}, student {loaded.train.base}")
     for role, spec in loaded.lms.items():
         if spec.unused:
-            typer.echo(f"{recipe}: lms.{role}: {', '.join(spec.unused)} mean nothing for {spec.provider}/…")
+            typer.echo(f"{recipe}: lms.{role}: without meaning for {spec.provider}/…: {', '.join(spec.unused)}")
 
 
 @app.command()

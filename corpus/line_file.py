@@ -28,6 +28,7 @@ class LineFile:
         self.path, self.shared = path, shared
         self._lock = threading.Lock()
         self._file: int | None = None
+        self._torn = False  # whether a row was written in part, which a disk that fills up does
 
     def lines(self) -> Iterator[bytes]:
         """Yield whole lines in file order; none when there is no file."""
@@ -44,15 +45,20 @@ class LineFile:
 
     def append(self, row: dict[str, Any]) -> tuple[int, int]:
         """Append one row; return the place of its first byte and its length."""
-        line = rest = (json.dumps(row, ensure_ascii=False) + "\n").encode()
-        assert self._file is not None, "open the file with `with` before appending"
-        try:
-            with self._lock:
+        # Half an emoji, which models write as an escape, has no UTF-8; with a backslash it is the same JSON.
+        line = rest = (json.dumps(row, ensure_ascii=False) + "\n").encode(errors="backslashreplace")
+        with self._lock:
+            assert self._file is not None, "open the file with `with` before appending"
+            try:
+                if self._torn:
+                    self._mend_torn_line(self._file)
+                self._torn = True
                 while rest:
                     rest = rest[os.write(self._file, rest) :]
+                self._torn = False
                 return os.lseek(self._file, 0, os.SEEK_CUR) - len(line), len(line)
-        except OSError as error:
-            raise _explain(self.path, error) from error
+            except OSError as error:
+                raise _explain(self.path, error) from error
 
     def read_at(self, place: int, length: int) -> bytes:
         """Return ``length`` bytes from ``place``."""
@@ -72,9 +78,10 @@ class LineFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
 
     def _mend_torn_line(self, file: int) -> None:
         end = size = os.fstat(file).st_size

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -214,15 +214,17 @@ def _explain(error: ValidationError, path: Path, lines: dict[tuple[str, ...], in
 
 
 def _known_keys(path: tuple[str, ...]) -> list[str]:
-    model: Any = Recipe
-    for part in path:
-        if part not in model.model_fields:
-            return list(ModelSpec.model_fields) if model is Recipe or model is ModelSpec else []
-        annotation = model.model_fields[part].annotation
-        nested = [a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, BaseModel)]
-        model = nested[0] if nested else annotation
-        if model is ModelSpec:
-            return list(ModelSpec.model_fields)
+    """Return the keys of the section at ``path``."""
+    model: type[BaseModel] = Recipe
+    parts = iter(path)
+    for part in parts:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        nested = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+        if not nested:
+            return []
+        model = nested[0]
+        if get_origin(annotation) is dict:
+            next(parts, None)  # the role
     return list(model.model_fields)
 
 

@@ -22,6 +22,8 @@ MAX_WAIT = 0.01  # seconds to wait for more requests before a batch is run
 WORKER = "in-process engine"  # name of the thread that answers
 MAX_TOKENS = 256  # of an answer whose request names no limit
 
+_Entry = tuple[Job, Future[Answer]]
+
 
 class InProcessEngine:
     """Serves one local checkpoint to many threads; use as a context manager, so that its worker thread ends.
@@ -47,7 +49,7 @@ class InProcessEngine:
         self._owns_shelf = shelf is None
         with self.shelf.borrow(path) as checkpoint:
             self.chat = checkpoint.chat
-        self._queue: queue.Queue[tuple[Job, Future[Answer]] | None] = queue.Queue()
+        self._queue: queue.Queue[_Entry | None] = queue.Queue()
         self._gate = threading.Lock()  # nothing enters the queue after its end
         self._closed = False
         self._worker = threading.Thread(target=self._serve, name=WORKER, daemon=True)
@@ -127,22 +129,40 @@ class InProcessEngine:
         return Job(prompt, max_tokens, config.temperature or 0.0, config.top_p, config.top_k, config.seed, config.stop)
 
     def _serve(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, deadline = [first], time.monotonic() + MAX_WAIT
-            while len(batch) < self.max_batch:
-                try:
-                    entry = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
-                except queue.Empty:
-                    break
-                if entry is None:
-                    self._queue.put(None)
-                    break
-                batch.append(entry)
-            for (_, future), outcome in zip(batch, self._outcomes([job for job, _ in batch]), strict=True):
-                if isinstance(outcome, Answer):
-                    future.set_result(outcome)
-                else:
-                    future.set_exception(outcome)
+        batch: list[_Entry] = []
+        try:
+            while batch := self._next_batch():
+                for (_, future), outcome in zip(batch, self._outcomes([job for job, _ in batch]), strict=True):
+                    if isinstance(outcome, Answer):
+                        future.set_result(outcome)
+                    else:
+                        future.set_exception(outcome)
+        finally:  # an error that nobody foresaw ends the worker, but must leave nobody waiting
+            with self._gate:
+                self._closed = True
+            while not self._queue.empty():
+                if (entry := self._queue.get()) is not None:
+                    batch.append(entry)
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(lm15.ServerError("the engine broke down, see stderr", provider=PROVIDER))
+
+    def _next_batch(self) -> list[_Entry]:
+        """Wait for requests; return none at the end of the queue."""
+        first = self._queue.get()
+        if first is None:
+            return []
+        batch, deadline = [first], time.monotonic() + MAX_WAIT
+        while len(batch) < self.max_batch:
+            try:
+                entry = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                break
+            if entry is None:
+                self._queue.put(None)
+                break
+            batch.append(entry)
+        return batch
 
     def _outcomes(self, jobs: list[Job]) -> list[Answer | lm15.LM15Error]:
         """Return an answer or an error for each job.  A batch that takes too much memory is run in halves."""

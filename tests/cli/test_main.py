@@ -21,7 +21,7 @@ def emoreason(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedP
 
 
 def test_all_commands_are_there() -> None:
-    assert {"run", "generate", "curate", "train", "exam", "report", "validate", "show"} <= set(COMMANDS)
+    assert {"run", "generate", "curate", "train", "exam", "report", "validate", "doctor", "show"} <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -88,3 +88,10 @@ def test_validate_says_what_the_recipe_is(tmp_path: Path) -> None:
     result = emoreason("validate", "r.yaml", cwd=tmp_path)
     assert result.returncode == 0
     assert result.stdout == "r.yaml: valid; 200 sessions, teacher scripted/counsel, student scratch\n"
+
+
+def test_validate_says_which_keys_mean_nothing_after_a_swap(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("name: x\nlms:\n  teacher: {model: ollama_chat/m, num_ctx: 16384}\n")
+    result = emoreason("validate", "r.yaml", "--set", "lms.teacher.model=openai/gpt-x", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[1] == "r.yaml: lms.teacher: without meaning for openai/…: num_ctx"

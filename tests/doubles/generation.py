@@ -166,10 +166,13 @@ def _answer(
         reply = _in_channels(call, asked, Reply(said) if isinstance(said, str) else said)
         reply, written = _within_budget(asked, reply, read, double.count)
         pieces = _pieces(call, asked, reply)
-        yield from interrupt(call, pieces, is_last=lambda delta: False, error=lambda text: Delta(error=text))
-        if call.meets("abort_no_done"):
-            yield Delta()
+        silent = True
+        for delta in interrupt(call, pieces, is_last=lambda delta: False, error=lambda text: Delta(error=text)):
+            silent = False
+            yield delta
         if call.meets("error_mid", "abort_no_done"):
+            if silent:  # clients get one piece at least
+                yield Delta()
             return
         worked = max(time.monotonic_ns() - began, 4)
         metrics = omit_empty(

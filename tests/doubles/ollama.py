@@ -119,7 +119,7 @@ class OllamaDouble:
         self._lock = threading.Lock()
         self._server = Server(self, port)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="ollama-double")
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="ollama-double")
         self._thread.start()
 
     def __enter__(self) -> OllamaDouble:

@@ -58,7 +58,7 @@ def session_row() -> Callable[..., Row]:
     def make(plan: Plan, **changes: Any) -> Row:
         turns = (Turn(speaker="CLIENT", text="It was late."), Turn(speaker="THERAPIST", text="How late was it?"))
         session = Session(id=plan.id, plan=plan, background="A hall.", turns=turns, looks=())
-        costs = {"calls": 3, "retries": 1, "input_tokens": 70, "output_tokens": 20}
+        costs = {"calls": 3, "retries": 1, "complaints": {"client: too long": 1}}
         return {"id": plan.id, "ok": True, **costs, "session": session.model_dump(mode="json"), **changes}
 
     return make
@@ -70,7 +70,7 @@ def drafts_row() -> Callable[..., Row]:
 
     def make(plan: Plan, tail: str = "", **changes: Any) -> Row:
         drafts = [_draft(moment, tail).model_dump(mode="json") for moment in plan.moments]
-        costs = {"calls": 7, "retries": 2, "input_tokens": 500, "output_tokens": 90}
+        costs = {"calls": 7, "retries": 2, "complaints": {"client: too long": 1, "converter: unreadable answer": 1}}
         return {"id": plan.id, **costs, "failures": {}, "drafts": drafts, **changes}
 
     return make

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.errors import RecipeError
-from runs.recipe import OPERATIONAL_KEYS, apply_override, flatten, load_recipe
+from runs.recipe import apply_override, flatten, is_operational, load_recipe
 
 SHIPPED = sorted((Path(__file__).resolve().parents[2] / "recipes").glob("*.yaml"))
 GOOD = "name: x\nlms:\n  teacher: {model: scripted/counsel}\n"
@@ -57,6 +57,9 @@ def test_shipped_recipes_are_valid_and_headed_by_their_command(path: Path) -> No
         ("name: 'a/b'\nlms: {teacher: {model: scripted/counsel}}\n", "line 1: name"),
         ("name: x\nlms: {teacher: {model: scripted/counsel, mistakes: {names_emotion: 2}}}\n", "shares from 0 to 1"),
         ("name: x\nlms: {teacher: {model: scripted}}\n", "lms.teacher.model"),
+        ("name: x\nlms: {teacher: {model: scripted/x, prices: {inptu: 1}}}\n", r"did you mean input\?"),
+        (GOOD + "limits: {call: 3}\n", r"line 4: unknown key limits.call; did you mean calls\?"),
+        (GOOD + "limits: {calls: 0}\n", "line 4: limits.calls"),
     ],
 )
 def test_a_wrong_recipe_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -104,5 +107,35 @@ def test_an_override_sets_exactly_its_key(key: list[str], value: object) -> None
     assert data == yaml.safe_load(str(value))
 
 
-def test_operational_keys_are_real_keys(tmp_path: Path) -> None:
-    assert set(OPERATIONAL_KEYS) <= set(flatten(load_recipe(write(tmp_path, GOOD))))
+def test_what_decides_how_a_run_goes_may_change_and_what_decides_its_answers_may_not(tmp_path: Path) -> None:
+    prices = "lms.teacher.prices={input: 1, output: 2}"
+    keys = flatten(load_recipe(write(tmp_path, GOOD), [prices]))
+    assert {key for key in keys if is_operational(key)} == {
+        "generate.concurrency", "generate.cache", "exam.batch_size", "train.threads",
+        "limits.calls", "limits.tokens", "limits.money", "limits.minutes",
+        *(f"lms.teacher.{name}" for name in (
+            "base_url", "api_key_env", "num_ctx", "max_tokens", "keep_alive", "timeout", "retries", "patience",
+            "concurrency", "prices.input", "prices.output",
+        )),
+    }  # fmt: skip
+
+
+def test_a_cache_is_a_folder(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    assert load_recipe(path, [f"generate.cache={tmp_path}"]).generate.cache == tmp_path
+    with pytest.raises(RecipeError, match=r"generate.cache: .*r.yaml is a file"):
+        load_recipe(path, [f"generate.cache={path}"])
+
+
+def test_a_role_without_a_model_of_its_own_has_the_teachers(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, GOOD), ["lms.client.model=ollama_chat/gemma3:12b"])
+    assert recipe.roles["client"].model == "ollama_chat/gemma3:12b"
+    assert {spec.model for role, spec in recipe.roles.items() if role != "client"} == {"scripted/counsel"}
+
+
+def test_a_money_limit_needs_the_prices_of_hosted_models_only(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    load_recipe(path, ["limits.money=5", "lms.client.model=ollama_chat/gemma3:12b"])
+    with pytest.raises(RecipeError, match=r"limits.money needs lms.client.prices"):
+        load_recipe(path, ["limits.money=5", "lms.client.model=openai/gpt-x"])
+    load_recipe(path, ["limits.money=5", "lms.client={model: openai/gpt-x, prices: {input: 1, output: 2}}"])

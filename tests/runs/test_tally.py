@@ -14,7 +14,7 @@ import pytest
 from corpus.config import CurateConfig
 from corpus.records import Plan
 from runs.journal import Journal
-from runs.tally import Cost, Tally
+from runs.tally import Tally
 
 MakeRow = Callable[..., dict[str, Any]]
 LEAK = " Somebody felt angry and sad."
@@ -40,11 +40,12 @@ def cells(plan: Plan, task: str = "") -> Counter[str]:
 
 
 def failed(plan: Plan, reason: str) -> dict[str, Any]:
-    return {"id": plan.id, "ok": False, "reason": reason, "calls": 5, "retries": 4}
+    return {"id": plan.id, "ok": False, "reason": reason, "calls": 5, "retries": 4, "complaints": {reason: 4}}
 
 
 def test_an_empty_tally_counts_nothing(tally: Tally) -> None:
-    assert (tally.cost, tally.failures, tally.sound()) == (Cost(), Counter(), Counter())
+    assert (tally.calls, tally.complaints, tally.failures, tally.sound()) == (0, Counter(), Counter(), Counter())
+    assert tally.is_empty
     assert tally.summary()["sessions"] == tally.summary()["drafts"] == 0
 
 
@@ -53,7 +54,7 @@ def test_a_session_is_held_before_it_is_converted(
 ) -> None:
     plan, other = plans[:2]
     tally.add_session(session_row(plan))
-    assert (tally.held(plan.id), tally.converted(plan.id)) == (True, False)
+    assert (tally.held(plan.id), tally.converted(plan.id), tally.is_empty) == (True, False, False)
     tally.add_drafts(drafts_row(plan))
     assert (tally.held(plan.id), tally.converted(plan.id)) == (True, True)
     tally.add_session(failed(other, "client: too long"))
@@ -97,7 +98,8 @@ def test_the_latest_row_of_a_session_counts_alone(
     assert tally.held(plan.id)
     assert not tally.failures
     assert tally.sound() == cells(plan)
-    assert tally.cost == Cost(calls=3 + 7, retries=1 + 2, input_tokens=570, output_tokens=110)
+    assert tally.calls == 3 + 7
+    assert tally.complaints == {"client: too long": 2, "converter: unreadable answer": 1}
 
 
 def test_failures_of_sessions_and_of_items_are_counted_by_reason(
@@ -127,8 +129,9 @@ def test_the_summary_adds_up_what_was_held_and_converted(
     assert summary["moments"] == sum(len(plan.moments) for plan in held)
     assert summary["drafts"] == sum(summary["sound"].values()) == len(plans[0].moments)
     assert list(summary["sound"]) == sorted(summary["sound"])
-    assert {name: summary[name] for name in vars(Cost())} == vars(tally.cost)
-    assert tally.cost == Cost(calls=3 * 3 + 7, retries=3 + 2, input_tokens=3 * 70 + 500, output_tokens=3 * 20 + 90)
+    assert summary["calls"] == tally.calls == 3 * 3 + 7
+    assert summary["retries"] == 3 + 2
+    assert summary["complaints"] == tally.complaints == {"client: too long": 4, "converter: unreadable answer": 1}
 
 
 def test_reading_the_journals_counts_as_adding_their_rows_did(
@@ -166,7 +169,7 @@ def test_readers_see_counts_grow_while_writers_add(
         seen = (0, 0, 0)
         try:
             while not done.is_set():
-                now = tally.sound().total(), tally.cost.calls, tally.failures.total()
+                now = tally.sound().total(), tally.calls, tally.failures.total()
                 assert all(new >= old for old, new in zip(seen, now, strict=True))
                 seen = now
         except BaseException as error:

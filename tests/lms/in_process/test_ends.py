@@ -34,7 +34,6 @@ def test_the_prompt_does_not_stop_an_answer() -> None:
 
 
 def test_a_stop_string_far_into_an_answer_is_met() -> None:
-    rows = RowEnds([Job([], 300, stop=("abba",))], 1, {END}, decode)
     answer = [5] * 200 + [10, 1, 1, 10]
     rows = RowEnds([Job([], 300, stop=("kbbk",))], 1, {END}, decode)
     assert [row[0] for row in feed(rows, [[1]], [answer])] == [False] * 203 + [True]

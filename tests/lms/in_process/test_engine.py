@@ -160,8 +160,11 @@ def test_dspy_programs_run_on_it_and_their_copies_share_it(architectures: dict[s
     with InProcessEngine(str(architectures["gemma"])) as engine:
         assert copy.deepcopy(engine) is engine
         lm = dspy.LM("in-process/gemma", engine=engine, cache=False, temperature=0.8, max_tokens=12, seed=3, top_p=0.9)
-        said = [lm(Request(model="in-process/gemma", system="Be brief.", messages=(Message.user("Who?"),)))] * 2
-        assert said[0] == said[1]
+        program = dspy.Predict("question -> answer")
+        program.set_lm(lm)
+        assert program.deepcopy().lm.engine is engine
+        request = Request(model="in-process/gemma", system="Be brief.", messages=(Message.user("Who?"),))
+        assert lm(request).message.text == lm(request).message.text != ""
         with pytest.raises(dspy.ContextWindowExceededError):
             lm("Who was warm? " * 700)
 
@@ -239,6 +242,19 @@ def test_another_failure_of_torch_fails_its_batch_and_the_engine_goes_on(
         with pytest.raises(lm15.ServerError, match="index out of range"):
             ask(engine, "Unheard")
         assert ask(engine, "Who?").usage.output_tokens > 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_unforeseen_error_leaves_nobody_waiting(student: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Checkpoint, jobs: list[Job]) -> list[Answer]:
+        raise TypeError("a mistake in the code of a model")
+
+    with InProcessEngine(str(student), max_batch=1) as engine:
+        monkeypatch.setattr(Checkpoint, "generate", broken)
+        kinds = {type(outcome) for outcome in at_once(engine, [{"text": "Who?"}] * 4)}
+        assert kinds <= {lm15.ServerError, lm15.NotConfiguredError}
+        with pytest.raises(lm15.NotConfiguredError, match="is closed"):
+            ask(engine, "Who?")
 
 
 def test_engines_share_a_shelf_and_give_way_to_each_other(student: Path, architectures: dict[str, Path]) -> None:
