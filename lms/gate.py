@@ -1,9 +1,9 @@
 """How many calls may be under way at one server: as many as it takes, and none while it is gone.
 
-The number goes up by one while calls are answered and is halved when more than a fifth of them are turned away, by more
-than chance (additive increase, multiplicative decrease: Chiu and Jain 1989).  A smaller share is let pass, because a
-server that turns away at random would otherwise be asked one call at a time.  Like TCP the gate halves once per round: outcomes of
-calls that began before the last change do not count.
+The number goes up by one while calls are answered and is halved when more than a fifth of them are turned away, and not
+by chance (additive increase, multiplicative decrease: Chiu and Jain 1989).  A smaller share is let pass, because a
+server that turns away at random would otherwise be asked one call at a time.  Like TCP the gate halves once per round:
+outcomes of calls that began before the last change do not count.
 """
 
 from __future__ import annotations

@@ -15,11 +15,12 @@ from dspy import lm15
 from dspy.lm15 import Request, Response
 
 from lms.faults import CUT, FILTERED, classify
-from lms.gate import Gate, Outcome
+from lms.gate import Gate, GivenUp, Outcome
 from lms.ledger import Ledger
 from lms.spec import ModelSpec
 
 FIRST_PAUSE, LAST_PAUSE = 0.1, 20.0  # seconds; doubled from one to the other, then drawn from (pause / 2, pause)
+DOUBLINGS = 8  # from the first pause beyond the last
 SEED_STEP, SEEDS = 1_000_003, 2**31
 
 
@@ -71,21 +72,25 @@ class ResilientEngine:
             try:
                 return self._attempt(_reseed(request, seeds))
             except lm15.LM15Error as error:
-                fault = classify(error)
-                if fault.kind == "final" or (fault.kind == "gone" and not self.gate.is_gone):
+                _presentable(error, self.spec)
+                fault, asked = classify(error), error.retry_after or 0.0
+                if fault.kind == "final" or isinstance(error, GivenUp) or asked > self.spec.patience:
                     raise
+                if fault.kind == "gone" and not self.gate.was_reached:
+                    raise
+                if fault.kind == "gone" and self.gate.is_gone:
+                    continue  # the gate holds the calls back until the server is there again
                 if fault.kind == "busy":
                     busy_since = busy_since or time.monotonic()
-                    if time.monotonic() - busy_since + (error.retry_after or 0.0) > self.spec.patience:
+                    if time.monotonic() - busy_since + asked > self.spec.patience:
                         raise
-                elif fault.kind != "gone":
+                else:
                     failures += 1
                     seeds += fault.kind == "answer"
                     if failures > self.spec.retries:
                         raise
-                if fault.kind != "gone":  # the gate holds the calls back until the server is there again
-                    pause = min(FIRST_PAUSE * 2**attempt, LAST_PAUSE)
-                    self.gate.rest(max(random.uniform(pause / 2, pause), error.retry_after or 0.0))
+                pause = min(FIRST_PAUSE * 2 ** min(attempt, DOUBLINGS), LAST_PAUSE)
+                self.gate.rest(max(random.uniform(pause / 2, pause), asked))
                 attempt += 1
 
     def _attempt(self, request: Request) -> Response:
@@ -101,21 +106,22 @@ class ResilientEngine:
             except lm15.LM15Error as error:
                 fault = classify(error)
                 place.outcome, place.pause, failed = _outcome(fault.kind, error), error.retry_after or 0.0, fault.reason
-                raise _presentable(error, self.spec) from error.__cause__
+                raise
             finally:
                 self.ledger.end(self.role, self.spec, time.monotonic() - started, usage, failed)
 
 
 def _outcome(kind: Outcome, error: lm15.LM15Error) -> Outcome:
-    """A server that is asked the impossible is there all the same."""
-    return "answered" if kind in ("answer", "final") and not isinstance(error, lm15.ConfigurationError) else kind
+    """A server that is asked the impossible is there all the same; errors that are not its own say nothing of it."""
+    return "answered" if kind in ("answer", "final") and isinstance(error, lm15.ProviderError) else kind
 
 
 def _refuse_what_is_not_whole(response: Response, spec: ModelSpec) -> None:
     if response.finish_reason == "length":
         thought = any(isinstance(part, lm15.ThinkingPart) for part in response.message.parts)
         hint = " or set think: false" if thought else ""
-        message = f"answer cut after {response.usage.output_tokens} tokens; raise max_tokens of {spec.model}{hint}"
+        length = response.usage.output_tokens or spec.max_tokens  # not every server says how much it wrote
+        message = f"answer cut after {length} tokens; raise max_tokens of {spec.model}{hint}"
         raise lm15.ProviderError(message, provider=spec.provider, provider_code=CUT)
     if response.finish_reason in ("content_filter", "error"):
         raise lm15.ProviderError("the provider withheld the answer", provider=spec.provider, provider_code=FILTERED)
@@ -128,11 +134,10 @@ def _reseed(request: Request, times: int) -> Request:
     return replace(request, config=replace(request.config, seed=seed))
 
 
-def _presentable(error: lm15.LM15Error, spec: ModelSpec) -> lm15.LM15Error:
+def _presentable(error: lm15.LM15Error, spec: ModelSpec) -> None:
     """Name the model as the recipe does, and hide the key: some servers repeat one that they refuse."""
     error.model = spec.model  # DSPy reads it, where it would else give the LM's name with its fingerprint
     key = os.environ.get(spec.api_key_env or "")
     if key and key in error.message:
         error.message = error.message.replace(key, "***")
         error.args = (error.message,)
-    return error

@@ -66,7 +66,9 @@ class ModelSpec(BaseModel):
         default=None, description="thinking: true, false, or low to max; default: the model's own"
     )
     keep_alive: str = Field(
-        default="30m", pattern=r"^-?\d+(?:\.\d+)?(?:ms|s|m|h)?$", description="how long Ollama keeps the model loaded"
+        default="30m",
+        pattern=r"^-?[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h)$",
+        description="how long Ollama keeps the model loaded",
     )
     allow_cloud: bool = Field(default=False, description="allow names in -cloud or :cloud, which Ollama sends away")
     timeout: float = Field(default=600, gt=0, description="seconds to wait for one answer")
@@ -89,6 +91,12 @@ class ModelSpec(BaseModel):
             raise ValueError(f"rates are shares from 0 to 1; the mistakes are {', '.join(MISTAKES)}")
         return rates
 
+    @field_validator("keep_alive", mode="before")
+    @classmethod
+    def _has_a_unit(cls, value: Any) -> Any:
+        """Seconds may come without their unit; Ollama refuses a string of figures alone."""
+        return f"{value}s" if re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", str(value)) else value
+
     @field_validator("base_url")
     @classmethod
     def _is_an_address_without_secrets(cls, url: str | None) -> str | None:
@@ -99,9 +107,9 @@ class ModelSpec(BaseModel):
             ports = parts.port is None or parts.port > 0
         except ValueError as error:
             raise ValueError(f"not an address ({error}); write for example http://127.0.0.1:11434") from error
-        if parts.scheme not in ("http", "https") or not parts.hostname or not ports:
+        if parts.scheme not in ("http", "https") or not parts.hostname or not ports or re.search(r"\s", url):
             raise ValueError("not an address; write for example http://127.0.0.1:11434")
-        if parts.username or parts.password or parts.query:
+        if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("an address holds no user, password, or query; name the key's variable in api_key_env")
         return url.rstrip("/")
 

@@ -10,6 +10,7 @@ import threading
 
 KEPT = 4  # tokens at the head of a prompt that llama.cpp keeps when it cuts (num_keep), one more with a BOS token
 MOST_BYTES = 8.0  # bytes of text per token, at the most, before the model's own figure is known
+LEAST_BYTES = 4.4  # and at the least, ever: short prompts are denser than long ones, by their markers and chat template
 MARGIN = 0.8  # of the tokens that a prompt should have had; fewer were not read
 
 
@@ -24,14 +25,17 @@ class PromptMeter:
     def was_cut(self, size: int, read: int) -> bool:
         """Return True when a prompt of ``size`` bytes, counted as ``read`` tokens by the server, was cut.
 
+        No count, no verdict: some releases leave it out for a prompt that they remember.
+
         A prompt of fewer bytes than the context has tokens fits for certain; such prompts teach the model's density.
         A cut prompt is known by a count at the context's edge (up to 0.24, and 0.30.0 to 0.30.8), at its half (from
         0.30.9), or by fewer tokens than the text must have had (old messages dropped).
         """
+        if not read:
+            return False
         if size < self.num_ctx:
             with self._lock:
-                density = read / max(size, 1)
-                self._least = density if self._least is None else min(self._least, density)
+                self._least = min(self._least or 1 / LEAST_BYTES, read / max(size, 1))
             return False
         if read >= self.num_ctx - 1:
             return True

@@ -9,7 +9,6 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -70,14 +69,6 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: Server
 
-    def setup(self) -> None:
-        super().setup()
-        self.server.connections.add(self.connection)
-
-    def finish(self) -> None:
-        self.server.connections.discard(self.connection)
-        super().finish()
-
     def handle(self) -> None:
         with suppress(ConnectionError):  # a client may go at any time
             super().handle()
@@ -96,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         path = self.path.partition("?")[0]
         call = self._read_call(path)
-        if fault := call.meets("reset"):
+        if call.meets("reset"):
             return self._reset()
         if fault := call.meets("delay"):
             call.pause(fault.seconds)
@@ -174,7 +165,7 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
     def _head(self, status: int, headers: dict[str, str]) -> bytes:
-        reason = HTTPStatus(status).phrase
+        reason, _ = self.responses.get(status, ("", ""))  # proxies use numbers of their own
         lines = [f"{name}: {value}" for name, value in (headers | {"Date": self.date_time_string()}).items()]
         return "\r\n".join([f"HTTP/1.1 {status} {reason}", *lines, "", ""]).encode("latin-1")
 
@@ -193,7 +184,6 @@ class Handler(BaseHTTPRequestHandler):
         """Close so that the client's system reports a reset, as when a server is killed."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.server.connections.discard(self.connection)
         self.rfile.close()
         self.connection.close()
 

@@ -50,6 +50,16 @@ class Server(ThreadingHTTPServer):
         self.connections: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), Handler)
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Note the connection before its thread starts, so that none is forgotten when the server is closed."""
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Hang up on one client."""
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Keep what went wrong in the double or a test's `reply`, for `close` to raise; clients may go as they like."""
         error = sys.exception()
@@ -83,6 +93,7 @@ class OllamaDouble:
         reply: what the model says; it gets the native body, less the messages that did not fit.
         count: the tokens of a text.
         port: 0 for a free one.
+        log: a file to which a JSON line is appended for each chat.
         honours_truncate: False for a server that ignores `truncate` and `shift` (before 0.12.6, or behind a proxy).
     """
 
@@ -100,6 +111,7 @@ class OllamaDouble:
         count: Callable[[str], int] = quarter_of_bytes,
         port: int = 0,
         honours_truncate: bool = True,
+        log: Path | None = None,
     ):
         self.version, self.default_ctx, self.honours_truncate = version, default_ctx, honours_truncate
         self.chunk_seconds, self.latency = chunk_seconds, latency
@@ -115,7 +127,7 @@ class OllamaDouble:
         self.scheduler = Scheduler(num_parallel, max_queue, load_seconds)
         self.closing = threading.Event()
         self.crashes: list[BaseException] = []
-        self.log: Path | None = None
+        self.log = log
         self._lock = threading.Lock()
         self._server = Server(self, port)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
@@ -197,14 +209,12 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--scripted", action="store_true", help="answer as the scripted teacher does")
     parser.add_argument("--log", type=Path, help="append one JSON line per chat")
     options = parser.parse_args(arguments)
-    double = OllamaDouble(
-        *(options.model or ["qwen3:8b"]), port=options.port, latency=options.latency, num_parallel=options.parallel
-    )
-    double.log = options.log
-    if options.scripted:
+    settings: dict[str, Any] = {"latency": options.latency, "num_parallel": options.parallel, "log": options.log}
+    if options.scripted:  # before the port is open: clients of a server that was killed are waiting for it
         from tests.doubles.scripted import scripted_reply
 
-        double.reply = scripted_reply()
+        settings["reply"] = scripted_reply()
+    double = OllamaDouble(*(options.model or ["qwen3:8b"]), port=options.port, **settings)
     print(double.url, flush=True)  # noqa: T201
     with double, suppress(KeyboardInterrupt):
         threading.Event().wait()

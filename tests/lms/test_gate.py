@@ -9,14 +9,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 from dspy import lm15
 
 from lms import gate as gates
 from lms.faults import UNREACHABLE
-from lms.gate import ROUND, Gate, Outcome, Place, Stopped
+from lms.gate import ROUND, Gate, GivenUp, Outcome, Place, Stopped
 
 LONG = 20.0  # seconds after which a test that waits for a thread has failed
 
@@ -96,8 +96,21 @@ def call(gate: Gate, outcome: Outcome | None, pause: float = 0.0) -> None:
         place.outcome, place.pause = outcome, pause
 
 
+def watch(clock: Clock) -> None:
+    """Let those who wait look again a few times."""
+    before = clock.reads
+    until(lambda: clock.reads > before + 10)
+
+
 def under_way(calls: list[Call]) -> list[Call]:
     return [each for each in calls if each.under_way.is_set() and not each.over.is_set()]
+
+
+def finish(calls: list[Call]) -> None:
+    """Let all calls end well, in the order in which they are let through."""
+    while not all(each.over.is_set() for each in calls):
+        until(lambda: bool(under_way(calls)))
+        under_way(calls)[0].end("answered")
 
 
 # How many are let through
@@ -149,19 +162,15 @@ def test_a_round_with_much_more_than_a_fifth_turned_away_halves_the_limit(reject
     assert gate.limit == limit
 
 
-def test_a_round_halves_once_whatever_comes_of_the_calls_that_began_in_it() -> None:
+def test_a_flood_that_is_turned_away_halves_once() -> None:
     gate = Gate("m", 64, 1, print)
     with ExitStack() as flood:
         for _ in range(64):
             flood.enter_context(gate.place()).outcome = "busy"
-        under_way = ExitStack()  # those of the flood that come home after the change
-        for _ in range(0):
-            under_way.enter_context(gate.place())
     assert gate.limit == 32
-    with ExitStack() as late:
-        places = [late.enter_context(gate.place()) for _ in range(32)]
-        for place in places:
-            place.outcome = "busy"
+    with ExitStack() as flood:
+        for _ in range(32):
+            flood.enter_context(gate.place()).outcome = "busy"
     assert gate.limit == 16
 
 
@@ -213,9 +222,7 @@ def test_a_limit_that_rises_lets_one_more_through() -> None:
         under_way(calls)[0].end("answered")
     assert gate.limit == 2
     until(lambda: len(under_way(calls)) == 2)
-    for each in calls:
-        if not each.over.is_set():
-            each.end("answered")
+    finish(calls)
 
 
 Server = Callable[[random.Random, int], tuple[bool, float]]  # calls at work → taken?, seconds until it says so
@@ -285,7 +292,7 @@ def test_a_server_that_recovers_is_asked_more_again(clock: Clock) -> None:
         room[0] = 8 if count < 2000 else 64
         return (True, rng.uniform(0.5, 1.5)) if at_work < room[0] else (False, 0.005)
 
-    assert simulate(clock, server, 64, 5000, seed=2)[-1] == 64
+    assert simulate(clock, server, 64, 6000, seed=2)[-1] == 64
 
 
 # When a server asks to be left alone
@@ -294,18 +301,14 @@ def test_a_server_that_recovers_is_asked_more_again(clock: Clock) -> None:
 def test_a_pause_holds_all_back(clock: Clock, gate: Gate) -> None:
     call(gate, "busy", pause=0.05)
     calls = [Call(gate) for _ in range(6)]
-    before = clock.reads
-    until(lambda: clock.reads > before + 20)  # they look again and again, but the pause is not over
+    watch(clock)
     assert not under_way(calls)
     clock.now += 0.04
-    before = clock.reads
-    until(lambda: clock.reads > before + 20)
+    watch(clock)
     assert not under_way(calls)
     clock.now += 0.02
     until(lambda: len(under_way(calls)) == 4)
-    for each in calls:
-        until(each.under_way.is_set)
-        each.end("answered")
+    finish(calls)
 
 
 def test_a_shorter_pause_does_not_shorten_a_longer_one(clock: Clock, gate: Gate) -> None:
@@ -315,8 +318,7 @@ def test_a_shorter_pause_does_not_shorten_a_longer_one(clock: Clock, gate: Gate)
             place.outcome, place.pause = "busy", pause
     waiting = Call(gate)
     clock.now += 0.04
-    before = clock.reads
-    until(lambda: clock.reads > before + 5)
+    watch(clock)
     assert not waiting.under_way.is_set()
     clock.now += 0.02
     waiting.end("answered")
@@ -367,8 +369,7 @@ def test_one_call_at_a_time_looks_whether_it_is_there_again(gate: Gate, told: li
     under_way(calls)[0].end("answered")
     assert not gate.is_gone
     until(lambda: len(under_way(calls)) == 4)
-    for each in under_way(calls):
-        each.end("answered")
+    finish(calls)
     assert len(told) == 2
     assert "ollama_chat/m is gone; waiting for it, 0:01:40 at the most" in told[0]
     assert "ollama_chat/m answers again after" in told[1]
@@ -387,7 +388,7 @@ def test_calls_from_before_do_not_count_as_the_probe(gate: Gate, outcome: Outcom
         each.end(outcome)
     time.sleep(0.05)
     assert len(under_way(calls)) == 1
-    under_way(calls)[0].end("answered")
+    finish(calls)
     assert len(told) == 2
 
 
@@ -400,40 +401,171 @@ def test_many_calls_that_are_lost_at_once_do_not_put_off_the_first_look(clock: C
     Call(gate).end("answered")
 
 
-def test_looks_become_rarer_and_are_never_too_rare(clock: Clock, gate: Gate) -> None:
+def test_looks_become_rarer_but_not_too_rare(clock: Clock, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "FIRST_PROBE", 0.01)
+    monkeypatch.setattr(gates, "LAST_PROBE", 0.04)
     lose(gate)
-    gaps = []
-    for _ in range(8):
-        since = clock.now
-        while not (probe := Call(gate)).under_way.wait(0.001):
-            clock.now += 0.125
-            # the clock is moved, not waited for: whoever waits would not see it before its real time is over
-            gate_was_stopped = probe
-            del gate_was_stopped
-            break
-        gaps.append(clock.now - since)
-        break
+    for gap in (0.01, 0.02, 0.04, 0.04):
+        probe = Call(gate)
+        clock.now += 0.9 * gap
+        watch(clock)
+        assert not probe.under_way.is_set()
+        clock.now += 0.2 * gap
+        probe.end("gone")
 
 
 @pytest.mark.usefixtures("quick_probes")
-def test_when_patience_ends_all_who_wait_give_up(told: list[str]) -> None:
-    gate = Gate("ollama_chat/m", 4, 0.1, told.append)
+def test_when_patience_ends_all_who_wait_give_up(clock: Clock, gate: Gate) -> None:
     lose(gate)
+    clock.now += 1
     calls = [Call(gate) for _ in range(8)]
+    until(lambda: len(under_way(calls)) == 1)
+    (probe,) = under_way(calls)
+    clock.now += 98.9
+    watch(clock)
+    assert not any(each.error for each in calls)
+    clock.now += 0.2
+    waiting = [each for each in calls if each is not probe]
+    for each in waiting:  # though the probe hangs
+        each.join(LONG)
+        assert isinstance(each.error, GivenUp)
+        assert each.error.provider_code == UNREACHABLE
+        assert "the server has been gone for 0:01:40, longer than patience" in str(each.error)
+    probe.end("gone")
+    late = Call(gate)
+    late.join(LONG)
+    assert isinstance(late.error, GivenUp)
+
+
+def test_a_server_that_came_back_after_all_is_seen(clock: Clock, gate: Gate, told: list[str]) -> None:
+    """A model that is kept for long, as in a notebook, must not stay unusable."""
+    lose(gate)
+    clock.now += 5000
+    Call(gate).end("answered")
+    assert not gate.is_gone
+    assert "answers again after 1:23:20" in told[-1]
+
+
+def test_without_patience_a_lost_server_is_given_up_at_once(clock: Clock) -> None:
+    gate = Gate("m", 4, 0, lambda line: None)
+    lose(gate)
+    late = Call(gate)
+    late.join(LONG)
+    assert isinstance(late.error, GivenUp)
+
+
+@pytest.mark.usefixtures("quick_probes")
+def test_a_probe_that_meets_a_fault_that_passes_leaves_the_next_to_another(gate: Gate, told: list[str]) -> None:
+    lose(gate)
+    outcomes: tuple[Outcome | None, ...] = ("passing", None)
+    for outcome in outcomes:
+        Call(gate).end(outcome)
+        assert gate.is_gone
+    Call(gate).end("busy")  # who has much to do is there
+    assert not gate.is_gone
+    assert len(told) == 2
+
+
+def test_a_server_may_go_and_come_again_and_again(clock: Clock, gate: Gate, told: list[str]) -> None:
+    for _ in range(3):
+        lose(gate)
+        clock.now += 1
+        Call(gate).end("answered")
+    assert [("gone" in line, "again" in line) for line in told] == [(True, False), (False, True)] * 3
+
+
+# When the run stops, and when something breaks
+
+
+def test_stopping_wakes_all_who_wait_and_sleep(gate: Gate) -> None:
+    calls = [Call(gate) for _ in range(9)]
+    until(lambda: len(under_way(calls)) == 4)
+    slept: list[Exception] = []
+
+    def sleep() -> None:
+        try:
+            gate.rest(3600)
+        except Stopped as error:
+            slept.append(error)
+
+    sleeper = threading.Thread(target=sleep, daemon=True)
+    sleeper.start()
+    at_work = under_way(calls)
+    gate.stop()
+    sleeper.join(LONG)
+    assert slept
     for each in calls:
-        each.outcome = "gone"
-        each.over.set()  # a probe ends at once
+        if each not in at_work:
+            each.join(LONG)
+            assert isinstance(each.error, Stopped)
+    for each in at_work:  # these end by themselves
+        each.end("answered")
+        assert each.error is None
+    with pytest.raises(Stopped), gate.place():
+        pass
+    with pytest.raises(Stopped):
+        gate.rest(0)
+    assert gate.under_way == 0
+
+
+@pytest.mark.parametrize("held_back", ["pause", "gone"])
+def test_stopping_wakes_those_whom_the_server_keeps_waiting(gate: Gate, held_back: str) -> None:
+    call(gate, "answered")
+    call(gate, "gone" if held_back == "gone" else "busy", pause=90)
+    if held_back == "gone":
+        probe = Call(gate)
+        assert probe.under_way.wait(LONG)
+    calls = [Call(gate) for _ in range(5)]
+    gate.stop()
     for each in calls:
         each.join(LONG)
-        assert not each.is_alive()
-    # Those who looked are not told by the gate; they come back to it, as here:
-    calls += [Call(gate) for _ in range(3)]
-    for each in calls:
-        each.over.set()
-        each.join(LONG)
-    given_up = [each.error for each in calls if each.error]
-    assert given_up
-    for error in given_up:
-        assert isinstance(error, lm15.TransportError)
-        assert error.provider_code == UNREACHABLE
-        assert "longer than patience" in str(error)
+        assert isinstance(each.error, Stopped)
+    if held_back == "gone":
+        probe.end("gone")
+
+
+def test_rest_without_a_stop_ends_by_itself(gate: Gate) -> None:
+    gate.rest(0.001)
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyboardInterrupt()])
+def test_an_exception_of_another_kind_frees_the_place(gate: Gate, error: BaseException) -> None:
+    for _ in range(20):
+        with pytest.raises(type(error)), gate.place():
+            raise error
+    assert gate.under_way == 0
+    Call(gate).end("answered")
+
+
+@pytest.mark.usefixtures("quick_probes")
+def test_a_probe_that_breaks_lets_another_look(gate: Gate) -> None:
+    lose(gate)
+    with pytest.raises(ValueError, match="a bug"), gate.place():
+        raise ValueError("a bug")
+    Call(gate).end("answered")
+    assert not gate.is_gone
+
+
+@pytest.mark.usefixtures("quick_probes")
+def test_nobody_is_forgotten_whatever_the_server_does() -> None:
+    """Threads against a server that is away, busy, broken, and back at random: all calls end, none hangs."""
+    gate, done = Gate("m", 6, 1000, lambda line: None), []
+    outcomes: list[Outcome | None] = ["answered"] * 6 + ["busy", "busy", "gone", "passing", "final", None]
+
+    def work(seed: int) -> None:
+        rng = random.Random(seed)
+        for _ in range(30):
+            with gate.place() as place:
+                if rng.random() < 0.1:
+                    time.sleep(0.001)
+                place.outcome = rng.choice(outcomes)
+                place.pause = 0.002 if place.outcome == "busy" and rng.random() < 0.3 else 0.0
+        done.append(seed)
+
+    threads = [threading.Thread(target=work, args=(seed,), daemon=True) for seed in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(LONG)
+    assert len(done) == 16
+    assert gate.under_way == 0

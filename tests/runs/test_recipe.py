@@ -57,7 +57,10 @@ def test_shipped_recipes_are_valid_and_headed_by_their_command(path: Path) -> No
         ("name: 'a/b'\nlms: {teacher: {model: scripted/counsel}}\n", "line 1: name"),
         ("name: x\nlms: {teacher: {model: scripted/counsel, mistakes: {names_emotion: 2}}}\n", "shares from 0 to 1"),
         ("name: x\nlms: {teacher: {model: scripted}}\n", "lms.teacher.model"),
-        ("name: x\nlms: {teacher: {model: scripted/x, prices: {inptu: 1}}}\n", r"did you mean input\?"),
+        (
+            "name: x\nlms: {teacher: {model: scripted/x, prices: {input: 1, output: 2, inptu: 3}}}\n",
+            r"did you mean input\?",
+        ),
         (GOOD + "limits: {call: 3}\n", r"line 4: unknown key limits.call; did you mean calls\?"),
         (GOOD + "limits: {calls: 0}\n", "line 4: limits.calls"),
     ],
