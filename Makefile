@@ -8,7 +8,7 @@ RECIPE ?= recipes/quickstart.yaml
 # EmoBench is examined too when its files are at hand: make run EMOBENCH=DIR (holding EA.jsonl and EU.jsonl)
 EMOBENCH ?= $(wildcard ../shared/emobench/data)
 
-.PHONY: run test check lint install format clean bench-skeleton bench-generation
+.PHONY: run test check lint install format clean bench-skeleton bench-generation bench-teachers
 
 install: .venv/.installed
 
@@ -43,6 +43,9 @@ bench-skeleton: install
 
 bench-generation: install
 	$(BIN)/python -m benchmarks.generation
+
+bench-teachers: install
+	$(BIN)/python -m benchmarks.teachers
 
 clean:
 	rm -rf .venv out

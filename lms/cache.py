@@ -36,9 +36,9 @@ class AnswerCache(Cache):
     def __enter__(self) -> AnswerCache:
         place = 0
         for line in self.file.lines():
-            # The key stands first, so that opening a cache does not parse its answers.
-            if line.startswith(b'{"key": "'):
-                self._places[line[9:73].decode()] = (place, len(line))
+            # The key stands first, so that opening a cache does not parse its answers; torn lines have another end.
+            if line.startswith(b'{"key": "') and line.endswith(b"}\n"):
+                self._places[line[9:73].decode("ascii", "replace")] = (place, len(line))
             place += len(line)
         self.file.__enter__()
         return self

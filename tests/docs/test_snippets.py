@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+import runs.doctor
 import runs.pipeline
 from cli.main import app
 from runs.recipe import Recipe
@@ -47,9 +48,10 @@ def test_every_command_line_is_one_that_works(
         monkeypatch.chdir(tmp_path / "project")
         asked: list[Recipe] = []
         monkeypatch.setattr(runs.pipeline, "run_stages", lambda recipe, *rest: asked.append(recipe))
+        monkeypatch.setattr(runs.doctor, "examine_models", lambda recipe, *rest: [])
         result = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert result.exit_code == 0, result.output
-        assert asked or arguments[0] == "validate"
+        assert asked or arguments[0] in ("validate", "doctor")
     elif program == "emoreason":
         assert CliRunner().invoke(app, [arguments[0], "--help"]).exit_code == 0
     elif program == "make":
