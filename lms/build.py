@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import dspy
 
@@ -22,6 +22,10 @@ from lms.ollama.server import OllamaServer
 from lms.resilient import Engine, ResilientEngine
 from lms.spec import OLLAMA, SCRIPTED, TRANSFORMERS, ModelSpec
 
+if TYPE_CHECKING:
+    from lms.in_process.shelf import Shelf
+
+LOADED = 2  # checkpoints of this process in memory at once; a third makes the least recently used give way
 OLLAMA_ADDRESS = "http://127.0.0.1:11434"
 # Fields that decide how a model is called and not what it answers: they are no part of its fingerprint.
 _NO_MATTER = {
@@ -60,6 +64,7 @@ class Models:
         self.gates: dict[str, Gate] = {}
         self.weights: dict[str, str] = {}
         self._stack = ExitStack()
+        self._shelf: Shelf | None = None
         for spec in self.specs.values():
             read_key(spec)
 
@@ -123,8 +128,11 @@ class Models:
             return ScriptedEngine(spec.mistakes, spec.latency), spec.model, ""
         if spec.provider == TRANSFORMERS:
             from lms.in_process.engine import InProcessEngine
+            from lms.in_process.shelf import Shelf
 
-            local = InProcessEngine(spec.name, max_batch=self._most(spec), num_ctx=spec.num_ctx)
+            self._shelf = self._shelf or Shelf(LOADED)
+            local = InProcessEngine(spec.name, self._shelf, max_batch=self._most(spec), num_ctx=spec.num_ctx)
+            stack.callback(local.unload)
             return stack.enter_context(local), spec.model, _identify_folder(Path(spec.name))
         if spec.provider == OLLAMA:
             server = connect(spec, self._most(spec))

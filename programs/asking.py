@@ -83,6 +83,10 @@ class Asker:
                 complaint = check(prediction) if check else ""
             except AdapterParseError as error:
                 complaint = f"unreadable answer: {_say_what_is_wrong(error)}"
+            except (RecursionError, MemoryError, ValueError) as error:
+                if not _is_endless(error):
+                    raise
+                complaint = "unreadable answer: it repeats itself or is nested without an end"
             except LMProviderError as error:
                 if error.provider_code not in _WITHHELD:
                     raise
@@ -100,10 +104,15 @@ def _name(complaint: str) -> str:
     return complaint.partition(":")[0]
 
 
+def _is_endless(error: Exception) -> bool:
+    """Whether a parser gave up, as those under DSPy do on thousands of words without a comma, or of brackets."""
+    return not isinstance(error, ValueError) or "nesting exceeds" in str(error)
+
+
 def _say_what_is_wrong(error: AdapterParseError) -> str:
     """Say it for the model, which does not need to see its whole answer again."""
     first = str(error).strip().partition("\n")[0][:200]
-    if not first.startswith("Adapter "):  # a field that does not have its type
+    if not first.startswith(("Adapter ", "LM response cannot be")):  # a field that does not have its type
         return first
     missing = [name for name in error.signature.output_fields if name not in (error.parsed_result or {})]
     return f"these fields are missing or not in the form that was asked for: {', '.join(missing)}"

@@ -59,7 +59,7 @@ def test_every_command_line_is_one_that_works(
     elif program == "python":
         assert (ROOT / (arguments[1].replace(".", "/") + ".py")).is_file()
     else:
-        assert line == "ollama pull qwen3:8b", f"{page}: no test knows how to check {line!r}"
+        pytest.fail(f"{page}: no test knows how to check {line!r}")
 
 
 @pytest.mark.parametrize(("page", "block"), FRAGMENTS, ids=lambda value: str(value)[:40])

@@ -265,8 +265,33 @@ def test_the_complaint_names_a_field_of_the_wrong_type(answer: str, adapter: dsp
 
 
 def test_a_long_answer_is_not_repeated_in_the_complaint() -> None:
-    answer = "[[ ## wrong_causes ## ]]\n" + "word " * 3000
+    answer = "[[ ## wrong_causes ## ]]\n" + "word, " * 3000
     assert len(complaint_about(answer, CHAT)) < 400
+
+
+@pytest.mark.parametrize("text", ["word " * 2500, "[" * 1100, "{" * 1100, "[" * 1100 + "]" * 1100])
+@pytest.mark.parametrize(
+    ("before", "adapter"),
+    [
+        ("[[ ## cause ## ]]\nx\n\n[[ ## wrong_causes ## ]]\n", CHAT),
+        ('{"cause": "x", "wrong_causes": ', dspy.JSONAdapter()),
+        ("", dspy.JSONAdapter()),
+    ],
+)
+def test_an_answer_without_end_is_unreadable_and_no_end_of_the_run(
+    before: str, adapter: dspy.Adapter, text: str
+) -> None:
+    """DSPy's parsers give up on these with errors of all kinds, MemoryError among them."""
+    assert complaint_about(before + text, adapter).startswith("unreadable answer: ")
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), TypeError("a bug"), KeyError("a bug")])
+def test_a_bug_in_a_check_is_not_taken_for_a_bad_answer(played: Played, error: Exception) -> None:
+    def check(answer: dspy.Prediction) -> str:
+        raise error
+
+    with dspy.context(lm=played(lambda prompt, values: values)), pytest.raises(type(error), match="a bug"):
+        Asker(seed=1)("therapist", THERAPIST, check=check, **TALK)
 
 
 def test_each_role_has_its_own_model_and_its_own_form(played: Played) -> None:
