@@ -16,7 +16,8 @@ _STYLES = {"ok": "green", "note": "yellow", "fails": "bold red"}
 
 def print_findings(findings: Iterable[Finding], console: Console) -> bool:
     """Print all findings; return True when nothing fails."""
-    all_findings = list(findings)
+    with console.status("looking at the models; one that is not loaded yet takes its time"):
+        all_findings = list(findings)
     table = Table("model", "looked at", "state", "found", box=SIMPLE_HEAD, pad_edge=False)
     before = ""
     for finding in all_findings:

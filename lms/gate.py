@@ -157,7 +157,7 @@ class Gate:
     def _note_gone(self, now: float, was_probe: bool) -> str:
         news = ""
         if self.was_reached and self._gone_since is None:
-            self._gone_since, self._probe_after = now, FIRST_PROBE
+            self._gone_since = now
             news = f"{self.name} is gone; waiting for it, {_say(self.patience)} at the most"
         if news or was_probe:  # not for each of the calls that the server took with it
             self._next_probe = now + self._probe_after

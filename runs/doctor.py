@@ -35,7 +35,7 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; ``advice`` says what to change, where ``found`` does not say it already."""
+    """One thing looked at in a model, which is named with its roles; ``advice`` says what to change, where ``found`` does not say it already."""
 
     model: str
     what: str
@@ -54,7 +54,9 @@ def examine_models(recipe: Recipe, console: Console, pull: bool = False) -> Iter
         spec = recipe.roles[names[0]]
         longest = max((prompts[role] for role in names if role in prompts), key=_size, default=None)
         concurrency = spec.concurrency or recipe.generate.concurrency
-        yield from _Examination(spec, longest, concurrency, console, pull).findings()
+        whose = "teacher" if "teacher" in names else ", ".join(names)
+        for finding in _Examination(spec, longest, concurrency, console, pull).findings():
+            yield replace(finding, model=f"{whose}: {spec.model}")
 
 
 def _size(request: Request) -> int:

@@ -28,7 +28,8 @@ _BY_STATUS: dict[int, type[lm15.ProviderError]] = {
     504: lm15.TimeoutError,
 }
 _OVERFLOW = ("exceed_context_size_error", "longer than the context length", "exceeds the context length")
-_CLIENT_FAULTS = ("must be of type", "invalid format", "JSON schema conversion failed")  # some of them come with 500
+# Some of them come with 500.
+_CLIENT_FAULTS = ("must be of type", "must be of an array", "invalid format", "JSON schema conversion failed")
 _BROKEN_ANSWER = "does not match the expected"  # llama.cpp's parser could make nothing of what the model wrote
 _OPTIONS = {
     "temperature": "temperature",
@@ -63,7 +64,7 @@ class OllamaEngine:
         size = sum(len(message["content"].encode()) for message in body["messages"])
         try:
             return self._response(json.loads(text), size)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             message = "what answered is not Ollama; check base_url"
             raise lm15.TransportError(message, provider="ollama") from error
 

@@ -68,9 +68,16 @@ class OllamaServer:
     _client: ollama.Client = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        headers = {k: v for k, v in self.connection.headers.items() if k == "Authorization"}
         # No proxy of the environment: it would stand before a local server too.
-        self._client = ollama.Client(self.connection.base_url, headers=headers, timeout=ADMIN_SECONDS, trust_env=False)
+        self._client = ollama.Client(
+            self.connection.base_url, timeout=ADMIN_SECONDS, trust_env=False, event_hooks={"request": [self._authorize]}
+        )
+
+    def _authorize(self, request: httpx.Request) -> None:
+        """Send the key that is declared, or none: the package would send OLLAMA_API_KEY to any server."""
+        request.headers.pop("Authorization", None)
+        if key := self.connection.headers.get("Authorization"):
+            request.headers["Authorization"] = key
 
     def close(self) -> None:
         """Close the connections of the `ollama` package."""

@@ -215,6 +215,15 @@ def test_two_processes_share_a_folder(engine: Counting, tmp_path: Path) -> None:
         assert later.cache_key({"request": 4}) not in later
 
 
+def test_what_another_process_is_writing_is_not_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / ANSWERS
+    path.write_bytes(b'{"key": "0')
+    with AnswerCache(tmp_path) as cache:
+        cache.put({"request": 1}, "ours")
+        assert path.read_bytes().startswith(b'{"key": "0\n{"key": "')
+        assert cache.get({"request": 1}) == "ours"
+
+
 def test_a_later_answer_to_the_same_request_counts(tmp_path: Path) -> None:
     with AnswerCache(tmp_path) as cache:
         cache.put({"request": 1}, "first")

@@ -313,7 +313,7 @@ def test_a_pause_holds_all_back(clock: Clock, gate: Gate) -> None:
 
 def test_a_shorter_pause_does_not_shorten_a_longer_one(clock: Clock, gate: Gate) -> None:
     with ExitStack() as stack:
-        for pause in (0.05, 0.01, 0.0):
+        for pause in (0.0, 0.01, 0.05):  # they end the other way round
             place = stack.enter_context(gate.place())
             place.outcome, place.pause = "busy", pause
     waiting = Call(gate)
@@ -464,6 +464,18 @@ def test_a_probe_that_meets_a_fault_that_passes_leaves_the_next_to_another(gate:
     Call(gate).end("busy")  # who has much to do is there
     assert not gate.is_gone
     assert len(told) == 2
+
+
+def test_when_it_is_back_nobody_sleeps_on(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gates, "FIRST_PROBE", 0.01)
+    monkeypatch.setattr(gates, "LAST_PROBE", 3 * LONG)
+    lose(gate)
+    calls = [Call(gate) for _ in range(5)]
+    until(lambda: len(under_way(calls)) == 1)
+    time.sleep(0.02)  # the others wait for what comes of it
+    under_way(calls)[0].end("answered")
+    until(lambda: len(under_way(calls)) == 4)
+    finish(calls)
 
 
 def test_a_server_may_go_and_come_again_and_again(clock: Clock, gate: Gate, told: list[str]) -> None:
