@@ -38,7 +38,7 @@ class Models:
     """The models of some roles; use as a context manager, which looks whether they are there, and closes them.
 
     Args:
-        specs: role → model; roles with equal specs share an engine and a gate.
+        specs: role → model; roles with equal specs share an engine, those of one model at one server a gate.
         ledger: where calls are entered.
         concurrency: calls at once at one model, unless its spec says otherwise.
         cached: whether DSPy may keep answers (see lms/cache.py); those of the scripted teacher are never kept.
@@ -70,15 +70,17 @@ class Models:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            built: dict[str, tuple[Engine, str, str, Gate]] = {}
+            built: dict[str, tuple[Engine, str, str]] = {}
+            gates: dict[tuple[str, str | None], Gate] = {}
             for role, spec in self.specs.items():
-                key = spec.model_dump_json()
+                key, server = spec.model_dump_json(), (spec.model, spec.base_url)
                 if key not in built:
-                    engine, name, weights = self._build(spec, stack)
-                    gate = Gate(spec.identity, self._most(spec), spec.patience, self.announce)
-                    built[key] = (engine, name, weights, gate)
-                engine, name, weights, gate = built[key]
-                self.gates[role], self.weights[role] = gate, weights
+                    built[key] = self._build(spec, stack)
+                if server not in gates:
+                    gates[server] = Gate(spec.identity, self._most(spec), spec.patience, self.announce)
+                engine, name, weights = built[key]
+                gate = self.gates[role] = gates[server]
+                self.weights[role] = weights
                 self.lms[role] = self._lm(
                     role, spec, name, weights, ResilientEngine(engine, spec, role, gate, self.ledger, name)
                 )

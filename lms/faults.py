@@ -20,6 +20,7 @@ Kind = Literal["busy", "gone", "passing", "answer", "final"]
 # Codes that the engines of this project put on their errors (`provider_code`).
 UNREACHABLE, UNFINISHED, CUT, FILTERED = "unreachable", "unfinished", "truncated", "filtered"
 HTTP_BUSY = 503
+TOO_SLOW = "no answer in time"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ _BY_CODE = {
 _BY_CLASS: tuple[tuple[type[Exception], type[Exception], Fault], ...] = (
     (lm15.RateLimitError, dspy.LMRateLimitError, Fault("busy", "server busy")),
     (lm15.TransportError, dspy.LMTransportError, Fault("passing", "connection lost")),
-    (lm15.TimeoutError, dspy.LMTimeoutError, Fault("passing", "no answer in time")),
+    (lm15.TimeoutError, dspy.LMTimeoutError, Fault("passing", TOO_SLOW)),
     (lm15.ServerError, dspy.LMServerError, Fault("passing", "server error")),
     (lm15.ContextLengthError, dspy.ContextWindowExceededError, Fault("final", "prompt too long")),
     (lm15.UnsupportedModelError, dspy.LMUnsupportedModelError, Fault("final", "model missing")),

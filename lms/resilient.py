@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from dspy import lm15
 from dspy.lm15 import Request, Response
 
-from lms.faults import CUT, FILTERED, classify
+from lms.faults import CUT, FILTERED, TOO_SLOW, classify
 from lms.gate import Gate, GivenUp, Outcome
 from lms.ledger import Ledger
 from lms.spec import ModelSpec
@@ -65,9 +65,9 @@ class ResilientEngine:
             lm15 errors: the last failure, once `retries` or `patience` is used up; at once when repeating is useless.
         """
         request = replace(request, model=self.name)
-        failures = seeds = 0
+        failures = seeds = attempt = 0
+        waited = 0.0  # seconds, for answers that did not come in time: not for hours
         busy_since: float | None = None
-        attempt = 0
         while True:
             try:
                 return self._attempt(_reseed(request, seeds))
@@ -87,7 +87,8 @@ class ResilientEngine:
                 else:
                     failures += 1
                     seeds += fault.kind == "answer"
-                    if failures > self.spec.retries:
+                    waited += self.spec.timeout if fault.reason == TOO_SLOW else 0.0
+                    if failures > self.spec.retries or waited > self.spec.patience:
                         raise
                 pause = min(FIRST_PAUSE * 2 ** min(attempt, DOUBLINGS), LAST_PAUSE)
                 self.gate.rest(max(random.uniform(pause / 2, pause), asked))

@@ -146,7 +146,7 @@ def test_an_answer_is_handed_on_and_the_engine_knows_the_model_by_its_own_name(b
 
 @pytest.mark.parametrize("error", PASSING)
 def test_what_passes_is_asked_again_with_the_same_seed(build: Build, clock: Clock, error: lm15.LM15Error) -> None:
-    engine = build(error, error, answer())
+    engine = build(error, error, answer(), timeout=60)
     ask(engine)
     assert engine.engine.seeds == [7, 7, 7]
     assert len(clock.rests) == 2
@@ -194,11 +194,21 @@ def test_what_nobody_can_mend_by_asking_again_is_raised_at_once(
 @pytest.mark.parametrize("retries", [0, 1, 4])
 @pytest.mark.parametrize("error", [*PASSING, BROKE_OFF])
 def test_no_more_repeats_than_allowed(build: Build, error: lm15.LM15Error, retries: int) -> None:
-    engine = build(error, retries=retries)
+    engine = build(error, retries=retries, timeout=60)
     with pytest.raises(type(error), match=error.message):
         ask(engine)
     assert len(engine.engine.requests) == 1 + retries
     assert sum(failures(engine).values()) == 1 + retries
+
+
+@pytest.mark.parametrize(("timeout", "patience", "calls"), [(600, 900, 2), (600, 0, 1), (60, 900, 11), (300, 900, 4)])
+def test_answers_that_come_too_late_are_not_waited_for_for_hours(
+    build: Build, timeout: float, patience: float, calls: int
+) -> None:
+    engine = build(LATE, timeout=timeout, patience=patience)
+    with pytest.raises(lm15.TimeoutError):
+        ask(engine)
+    assert len(engine.engine.requests) == calls
 
 
 def test_being_busy_takes_no_repeats(build: Build) -> None:

@@ -201,9 +201,7 @@ def test_turns_keep_their_order_and_a_system_text_may_come_in_parts(double: Olla
         engine.complete(request("One?", "Eins.", "Two?", system="Be short."))
         parts = (TextPart("Be "), TextPart("short."))
         engine.complete(Request("student", (Message.user("One?"),), system=parts))
-    first, second = (
-        [(message["role"], message["content"]) for message in body["messages"]] for body in double.chats()
-    )
+    first, second = ([(message["role"], message["content"]) for message in body["messages"]] for body in double.chats())
     assert first == [("system", "Be short."), ("user", "One?"), ("assistant", "Eins."), ("user", "Two?")]
     assert second == [("system", "Be short."), ("user", "One?")]
 
@@ -469,7 +467,9 @@ def name_of(fault: Fault) -> str:
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind", "reason", "passes"), TABLE, ids=[f"{number} {name_of(row[0])}" for number, row in enumerate(TABLE)]
+    ("fault", "kind", "reason", "passes"),
+    TABLE,
+    ids=[f"{number} {name_of(row[0])}" for number, row in enumerate(TABLE)],
 )
 def test_each_status_has_its_error_and_is_repeated_or_not(
     fault: Fault, kind: type[lm15.LM15Error], reason: str, passes: bool, double: OllamaDouble
