@@ -49,7 +49,7 @@ def hold(spec: ModelSpec, folder: Path, dialogues: int = DIALOGUES, concurrency:
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger("bench", folder / "calls.jsonl"))
         models = stack.enter_context(Models({"teacher": spec}, ledger, concurrency, cached=True))
-        stack.enter_context(use_cache(folder))
+        stack.enter_context(use_cache(folder, shared=False))
         adapter = ChatAdapter(use_json_adapter_fallback=False)
         stack.enter_context(dspy.context(lm=models.lms["teacher"], adapter=adapter))
         started, cpu = time.monotonic(), time.process_time()

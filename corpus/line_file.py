@@ -28,6 +28,7 @@ class LineFile:
         self.path, self.shared = path, shared
         self._lock = threading.Lock()
         self._file: int | None = None
+        self._end = 0  # where the next row of a file of our own goes
         self._torn = False  # whether a row was written in part, which a disk that fills up does
 
     def lines(self) -> Iterator[bytes]:
@@ -56,7 +57,9 @@ class LineFile:
                 while rest:
                     rest = rest[os.write(self._file, rest) :]
                 self._torn = False
-                return os.lseek(self._file, 0, os.SEEK_CUR) - len(line), len(line)
+                # Others may have written to a shared file in between; an own one ends where this row does.
+                self._end = os.lseek(self._file, 0, os.SEEK_CUR) if self.shared else self._end + len(line)
+                return self._end - len(line), len(line)
             except OSError as error:
                 raise _explain(self.path, error) from error
 
@@ -87,6 +90,7 @@ class LineFile:
         end = size = os.fstat(file).st_size
         while end and os.pread(file, 1, end - 1) != b"\n":
             end -= 1
+        self._end = end
         if end < size and self.shared:
             os.write(file, b"\n")
         elif end < size:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -138,9 +138,10 @@ class Models:
             return stack.enter_context(local), spec.model, _identify_folder(Path(spec.name))
         if spec.provider == OLLAMA:
             server = connect(spec, self._most(spec))
-            stack.callback(server.close)
             stack.callback(server.connection.close)
-            return OllamaEngine(spec, server.connection), spec.model, self._check(server)
+            with closing(server):
+                weights = self._check(server)
+            return OllamaEngine(spec, server.connection), spec.model, weights
         from lms.routes import route
 
         engine, name = route(spec, read_key(spec), self._most(spec))
@@ -163,16 +164,23 @@ def build_lm(spec: ModelSpec, role: str = "teacher", **options: Any) -> dspy.LM:
 
 def connect(spec: ModelSpec, connections: int) -> OllamaServer:
     """Return the Ollama server of a spec; nothing is sent yet."""
-    connection = Connection(spec.base_url or OLLAMA_ADDRESS, read_key(spec), spec.timeout, connections)
+    connection = Connection(spec.base_url or OLLAMA_ADDRESS, read_key(spec), spec.timeout)
     return OllamaServer(spec, connection)
 
 
 def read_key(spec: ModelSpec) -> str | None:
-    """Return the key of a spec from the environment, None when it names none; raises RecipeError when it is not set."""
+    """Return the key of a spec from the environment, None when it names none, without the space around it.
+
+    Raises:
+        RecipeError: it is not set, or holds what no HTTP header may hold.
+    """
     if spec.api_key_env is None:
         return None
-    if not (key := os.environ.get(spec.api_key_env)):
+    key = os.environ.get(spec.api_key_env, "").strip()
+    if not key:
         raise RecipeError(f"{spec.model}: set the environment variable {spec.api_key_env} to the key")
+    if not (key.isascii() and key.isprintable()):
+        raise RecipeError(f"{spec.model}: the key in {spec.api_key_env} holds a character that is no part of a key")
     return key
 
 

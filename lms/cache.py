@@ -22,15 +22,19 @@ ANSWERS = "answers.jsonl"
 
 
 class AnswerCache(Cache):
-    """A `dspy.cache` in a folder, which several processes may share; use as a context manager.
+    """A `dspy.cache` in a folder; use as a context manager.
+
+    Args:
+        folder: where `answers.jsonl` is, or will be.
+        shared: whether other processes may write to it at the same time.
 
     Raises:
         RunError: the file cannot be read or written.
     """
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, shared: bool = True):
         super().__init__(enable_disk_cache=False, enable_memory_cache=False, disk_cache_dir=None)
-        self.file = LineFile(folder / ANSWERS, shared=True)
+        self.file = LineFile(folder / ANSWERS, shared)
         self._places: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> AnswerCache:
@@ -75,13 +79,13 @@ class AnswerCache(Cache):
 
 
 @contextmanager
-def use_cache(folder: Path | None) -> Iterator[None]:
-    """Make DSPy keep its answers in ``folder`` while the context lasts; None changes nothing."""
+def use_cache(folder: Path | None, shared: bool = True) -> Iterator[None]:
+    """Make DSPy keep its answers in ``folder`` while the context lasts; None changes nothing.  See `AnswerCache`."""
     if folder is None:
         yield
         return
     before = vars(dspy).get("cache")  # read so, because DSPy makes a cache in the home folder when it is asked for one
-    with AnswerCache(folder) as cache:
+    with AnswerCache(folder, shared) as cache:
         dspy.cache = cache
         try:
             yield

@@ -138,7 +138,7 @@ def _reseed(request: Request, times: int) -> Request:
 def _presentable(error: lm15.LM15Error, spec: ModelSpec) -> None:
     """Name the model as the recipe does, and hide the key: some servers repeat one that they refuse."""
     error.model = spec.model  # DSPy reads it, where it would else give the LM's name with its fingerprint
-    key = os.environ.get(spec.api_key_env or "")
+    key = os.environ.get(spec.api_key_env or "", "").strip()
     if key and key in error.message:
         error.message = error.message.replace(key, "***")
         error.args = (error.message,)

@@ -18,13 +18,14 @@ from dspy.lm15 import (
     Timeouts,
 )
 
-from lms.faults import UNREACHABLE
+from lms.faults import UNFINISHED, UNREACHABLE
 from lms.resilient import Engine
 from lms.spec import SERVERS, ModelSpec
 
 # Nothing phones home: without this, LiteLLM downloads a price list at run time.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-_NO_CONNECTION = ("ConnectError", "ConnectTimeout")  # of lm15's transports, whose classes DSPy does not export
+# Of lm15's transports, whose classes DSPy does not export.
+_NO_CONNECTION, _NO_ANSWER = ("ConnectError", "ConnectTimeout"), "ReadTimeout"
 _OPENAI = "openai"
 
 
@@ -36,17 +37,34 @@ class RoutedEngine:
 
     def complete(self, request: Request) -> Response:
         """Send one request; raises lm15 errors."""
-        if self.spec.extra:
-            extensions = {**(request.config.extensions or {}), **self.spec.extra}
-            request = replace(request, config=replace(request.config, extensions=extensions))
+        extensions = {**(request.config.extensions or {}), **self.spec.extra}
+        config = request.config
+        if config.top_k is not None and self.spec.provider in SERVERS:
+            # OpenAI's protocol has no such field and lm15 leaves it out, but all of these servers read it.
+            extensions, config = {"top_k": config.top_k, **extensions}, replace(config, top_k=None)
+        if extensions:
+            request = replace(request, config=replace(config, extensions=extensions))
         try:
-            return self.engine.complete(request)
+            response = self.engine.complete(request)
         except lm15.TransportError as error:
+            if type(error.__cause__).__name__ == _NO_ANSWER:
+                raise lm15.TimeoutError(
+                    f"no answer in {self.spec.timeout:g} s; raise timeout if the model is slow"
+                ) from error
             if type(error.__cause__).__name__ in _NO_CONNECTION:
                 error.provider_code = UNREACHABLE
                 error.args = (f"cannot reach the server ({error.message}); check base_url, and that it runs",)
                 error.message = error.args[0]
             raise
+        if _broke_off(response):
+            raise lm15.ServerError("the answer broke off: it has no end", provider_code=UNFINISHED)
+        return response
+
+
+def _broke_off(response: Response) -> bool:
+    """Whether a chat completion gives no reason for its end, which lm15 takes for a full stop."""
+    choices = (response.provider_data or {}).get("choices")
+    return choices is not None and not (choices and choices[0].get("finish_reason"))
 
 
 def route(spec: ModelSpec, key: str | None, connections: int) -> tuple[Engine, str]:

@@ -10,21 +10,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import dspy
 from dspy import lm15
-from dspy.lm15 import Config, Message, Request, Response
+from dspy.lm15 import Config, Message, Reasoning, Request, Response
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from corpus.errors import EmoReasonError
 from lms.build import Models, connect, read_key
 from lms.ollama.server import OllamaServer
-from lms.resilient import Engine
-from lms.spec import OLLAMA, SCRIPTED, ModelSpec
-from runs.longest_prompts import find_longest_prompts
+from lms.spec import OLLAMA, SCRIPTED, TRANSFORMERS, ModelSpec
+from runs.longest_prompts import find_longest_prompts, size_of
 from runs.recipe import Recipe
 
 State = Literal["ok", "note", "fails"]
 ROOM = 1.25  # of the scripted teacher's longest prompt: a real teacher's texts may be longer
+LEAST_BYTES = 3.0  # of text per token, where a prompt does not fit and its tokens are not known
 MOST_AT_ONCE = 8  # calls sent together to see how many a server works on
 SHORT = "Answer in one short sentence: what may a person feel who finds an old letter?"
 SCHEMA = {
@@ -35,7 +36,10 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at in a model, which is named with its roles; ``advice`` says what to change, where ``found`` does not say it already."""
+    """One thing looked at in a model, which is named with its roles.
+
+    ``advice`` says what to change, where ``found`` does not say it already.
+    """
 
     model: str
     what: str
@@ -52,15 +56,11 @@ def examine_models(recipe: Recipe, console: Console, pull: bool = False) -> Iter
         roles.setdefault(spec.model_dump_json(), []).append(role)
     for names in roles.values():
         spec = recipe.roles[names[0]]
-        longest = max((prompts[role] for role in names if role in prompts), key=_size, default=None)
+        longest = max((prompts[role] for role in names if role in prompts), key=size_of, default=None)
         concurrency = spec.concurrency or recipe.generate.concurrency
         whose = "teacher" if "teacher" in names else ", ".join(names)
         for finding in _Examination(spec, longest, concurrency, console, pull).findings():
             yield replace(finding, model=f"{whose}: {spec.model}")
-
-
-def _size(request: Request) -> int:
-    return len(str(request))
 
 
 class _Examination:
@@ -83,9 +83,11 @@ class _Examination:
             if self.spec.provider == OLLAMA:
                 yield from self._server()
             with Models({"doctor": self.spec}, concurrency=self.concurrency) as models:
-                yield from self._calls(models.lms["doctor"].engine.engine, models.lms["doctor"].engine.name)
+                yield from self._calls(models.lms["doctor"])
         except EmoReasonError as error:
             yield self._fails("usable", str(error).removeprefix(f"{self.spec.model}: "))
+        except lm15.LM15Error as error:
+            yield self._fails("usable", self._say(error))
 
     def _server(self) -> Iterator[Finding]:
         server = connect(self.spec, 1)
@@ -114,10 +116,22 @@ class _Examination:
                     task, description=f"{self.spec.name}: {step.status}", completed=step.done, total=step.total or None
                 )
 
-    def _calls(self, engine: Engine, name: str) -> Iterator[Finding]:
+    def _calls(self, lm: dspy.LM) -> Iterator[Finding]:
+        engine, name = lm.engine.engine, lm.engine.name  # one attempt a call, and an answer that was cut is shown
+        names = ("temperature", "max_tokens", "top_p", "top_k")
+        kwargs = {key: value for key, value in lm.kwargs.items() if key in names}
+        if effort := lm.kwargs.get("reasoning_effort"):
+            kwargs["reasoning"] = Reasoning("off" if effort == "none" else effort)
+
         def ask(text: str = SHORT, **config: object) -> Response:
-            settings = {"temperature": self.spec.temperature, "max_tokens": self.spec.max_tokens, "seed": 1, **config}
-            return engine.complete(Request(name, (Message.user(text),), config=Config(**settings)))
+            settings = {**kwargs, "seed": 1, **config}
+            response: Response = engine.complete(Request(name, (Message.user(text),), config=Config(**settings)))
+            return response
+
+        def ask_longest(request: Request) -> Response:
+            config = replace(request.config, **{**kwargs, "max_tokens": 16})
+            response: Response = engine.complete(replace(request, model=name, config=config))
+            return response
 
         try:
             ask()  # loads the model where it is not loaded
@@ -125,10 +139,11 @@ class _Examination:
             answer = ask()
             seconds = time.monotonic() - started
         except lm15.LM15Error as error:
-            yield self._fails("short answer", error.message)
+            yield self._fails("short answer", self._say(error))
             return
         yield self._short_answer(answer, seconds)
-        yield from self._context(engine, name)
+        if self.longest is not None:
+            yield self._context(self.longest, ask_longest)
         yield self._structured(ask)
         yield self._at_once(ask)
 
@@ -139,31 +154,31 @@ class _Examination:
             return self._fails("short answer", f"{found}, and cut", "raise max_tokens, or set think: false")
         return self._ok("short answer", found)
 
-    def _context(self, engine: Engine, name: str) -> Iterator[Finding]:
-        if self.longest is None:
-            return
-        config = replace(self.longest.config, max_tokens=16, temperature=self.spec.temperature)
+    def _context(self, longest: Request, ask: Callable[[Request], Response]) -> Finding:
+        declared = self.spec.num_ctx if self.spec.provider in (OLLAMA, TRANSFORMERS) else None
         try:
-            response = engine.complete(replace(self.longest, model=name, config=config))
+            read = ask(longest).usage.input_tokens or 0
         except lm15.ContextLengthError as error:
-            yield self._fails("longest prompt", error.message, f"raise num_ctx above {self.spec.num_ctx:,}")
-            return
+            needed = math.ceil(ROOM * size_of(longest) / LEAST_BYTES) + self.spec.max_tokens
+            return self._fails("longest prompt", self._say(error), _advise(needed) if declared else "")
         except lm15.LM15Error as error:
-            yield self._fails("longest prompt", error.message)
-            return
-        read = response.usage.input_tokens or 0
+            return self._fails("longest prompt", self._say(error))
         needed = math.ceil(ROOM * read) + self.spec.max_tokens
         granted = self._granted()
-        found = f"{read:,} tokens; with room and answer {needed:,} of {granted or self.spec.num_ctx:,}"
-        if granted is not None and granted < self.spec.num_ctx:
-            yield self._fails(
-                "longest prompt", found, f"the server grants {granted:,} tokens of num_ctx {self.spec.num_ctx:,}: "
+        found = f"{read:,} tokens; with room and answer {needed:,}"
+        if declared is None:
+            return self._ok("longest prompt", found)
+        found += f" of {granted or declared:,}"
+        if granted is not None and granted < declared:
+            return self._fails(
+                "longest prompt", found, f"the server grants {granted:,} tokens of num_ctx {declared:,}: "
                 "it lacks memory; lower num_ctx or OLLAMA_NUM_PARALLEL"
             )  # fmt: skip
-        elif self.spec.provider == OLLAMA and needed > self.spec.num_ctx:
-            yield self._fails("longest prompt", found, f"set num_ctx to {1024 * math.ceil(needed / 1024)} or more")
-        else:
-            yield self._ok("longest prompt", found)
+        return (
+            self._fails("longest prompt", found, _advise(needed))
+            if needed > declared
+            else self._ok("longest prompt", found)
+        )
 
     def _granted(self) -> int | None:
         if self.spec.provider != OLLAMA:
@@ -180,8 +195,8 @@ class _Examination:
         kind = {"type": "json_object"} if wanted == "json" else {"type": "json_schema", "name": "f", "schema": SCHEMA}
         try:
             answer = ask(f'{SHORT} Write a JSON object: {{"feeling": "…"}}', response_format=kind)
-            works = isinstance(json.loads(answer.message.text or "").get("feeling"), str)
-        except (lm15.LM15Error, ValueError, AttributeError):
+            works = isinstance(json.loads(answer.text or "").get("feeling"), str)  # thoughts may stand beside it
+        except (lm15.InvalidRequestError, lm15.CapabilityError, ValueError, AttributeError):
             works = False
         name = "json" if wanted == "json" else "schema"
         if works:
@@ -204,7 +219,7 @@ class _Examination:
             with ThreadPoolExecutor(count) as pool:
                 list(pool.map(lambda number: ask(seed=number), range(count)))
         except lm15.LM15Error as error:
-            return self._note("at once", f"of {count} calls together some failed: {error.message}")
+            return self._note("at once", f"of {count} calls together some failed: {self._say(error)}")
         together = time.monotonic() - started
         worked_on = max(1.0, min(float(count), count * one / max(together, 1e-9)))
         times = together / max(one, 1e-9)
@@ -216,6 +231,11 @@ class _Examination:
             advice += f", or start Ollama with OLLAMA_NUM_PARALLEL={self.concurrency}"
         return Finding(self.spec.model, "at once", "note", found, advice)
 
+    def _say(self, error: lm15.LM15Error) -> str:
+        """The first line of an error, without the key: some servers repeat one that they refuse."""
+        text, key = str(error.message).partition("\n")[0], read_key(self.spec)
+        return text.replace(key, "***") if key else text
+
     def _ok(self, what: str, found: str) -> Finding:
         return Finding(self.spec.model, what, "ok", found)
 
@@ -224,3 +244,7 @@ class _Examination:
 
     def _fails(self, what: str, found: str, advice: str = "") -> Finding:
         return Finding(self.spec.model, what, "fails", found, advice)
+
+
+def _advise(needed: int) -> str:
+    return f"set num_ctx to {1024 * math.ceil(needed / 1024)} or more"

@@ -5,8 +5,10 @@ DSPy's own pool re-submits stragglers and loses what is finished at `max_errors`
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from contextvars import copy_context
 from itertools import islice
 from typing import TypeVar
@@ -27,7 +29,7 @@ def run_units(
     the iteration ends while units are under way, so that they can be told to hurry: they are waited for.
     """
     waiting = iter(units)
-    with ThreadPoolExecutor(concurrency, thread_name_prefix="unit") as pool:
+    with _heap_at_rest(), ThreadPoolExecutor(concurrency, thread_name_prefix="unit") as pool:
         running: set[Future[Result]] = {
             pool.submit(copy_context().run, work, unit) for unit in islice(waiting, concurrency)
         }
@@ -43,3 +45,14 @@ def run_units(
                 on_stop()
             for future in running:
                 future.cancel()
+
+
+@contextmanager
+def _heap_at_rest() -> Iterator[None]:
+    """Leave what was there before out of garbage collection: to look through all modules took 40% of a call's CPU."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

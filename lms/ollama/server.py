@@ -26,6 +26,7 @@ SINCE: dict[str, Version] = {  # first release with a feature
     "think max": (0, 22, 0),
 }
 ADMIN_SECONDS = 30.0
+PULL_SECONDS = 1800.0  # to wait for the next line of a pull: to check the digest of a large model takes minutes
 
 
 @dataclass(frozen=True)
@@ -68,16 +69,7 @@ class OllamaServer:
     _client: ollama.Client = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        # No proxy of the environment: it would stand before a local server too.
-        self._client = ollama.Client(
-            self.connection.base_url, timeout=ADMIN_SECONDS, trust_env=False, event_hooks={"request": [self._authorize]}
-        )
-
-    def _authorize(self, request: httpx.Request) -> None:
-        """Send the key that is declared, or none: the package would send OLLAMA_API_KEY to any server."""
-        request.headers.pop("Authorization", None)
-        if key := self.connection.headers.get("Authorization"):
-            request.headers["Authorization"] = key
+        self._client = self._open(ADMIN_SECONDS)
 
     def close(self) -> None:
         """Close the connections of the `ollama` package."""
@@ -136,8 +128,8 @@ class OllamaServer:
 
     def pull(self) -> Iterator[Progress]:
         """Fetch the model from the registry that the server uses."""
-        with self._boundary():
-            for line in self._client.pull(self.spec.name, stream=True):
+        with self._boundary(), self._open(PULL_SECONDS) as client:
+            for line in client.pull(self.spec.name, stream=True):
                 yield Progress(line.status or "", line.completed or 0, line.total or 0)
 
     def granted_context(self) -> int | None:
@@ -178,12 +170,29 @@ class OllamaServer:
         if found.num_ctx is not None and spec.num_ctx > found.num_ctx:
             yield Problem(f"{spec.name} was trained for {found.num_ctx:,} tokens; lower num_ctx to that")
 
+    def _open(self, seconds: float) -> ollama.Client:
+        # No proxy of the environment: it would stand before a local server too.
+        hooks = {"request": [self._authorize]}
+        return ollama.Client(self.connection.base_url, timeout=seconds, trust_env=False, event_hooks=hooks)
+
+    def _authorize(self, request: httpx.Request) -> None:
+        """Send the key that is declared, or none: the package would send OLLAMA_API_KEY to any server."""
+        request.headers.pop("Authorization", None)
+        if authorization := self.connection.headers.get("Authorization"):
+            request.headers["Authorization"] = authorization
+
     @contextmanager
     def _boundary(self) -> Iterator[None]:
+        where = f"({self.connection.base_url})"
         try:
             yield
         except ollama.ResponseError as error:
-            raise TeacherError(f"{self.spec.model}: the server refuses: {str(error.error).splitlines()[0]}") from error
-        except (ConnectionError, httpx.HTTPError, ValueError) as error:
+            said = str(error.error).strip().partition("\n")[0] or f"status {error.status_code}"
+            if key := self.connection.headers.get("Authorization", "").removeprefix("Bearer "):
+                said = said.replace(key, "***")
+            raise TeacherError(f"{self.spec.model}: the server refuses: {said}") from error
+        except (ConnectionError, httpx.HTTPError) as error:
             reason = str(error).partition(". ")[0] or type(error).__name__
-            raise TeacherError(f"{self.spec.model}: {reason} ({self.connection.base_url})") from error
+            raise TeacherError(f"{self.spec.model}: {reason} {where}") from error
+        except (ValueError, TypeError, AttributeError) as error:  # of the package, about an answer that it cannot read
+            raise TeacherError(f"{self.spec.model}: what answers is not Ollama {where}") from error

@@ -79,7 +79,8 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
                 recipe.roles, ledger, recipe.generate.concurrency, cached=run.cache_path is not None, announce=announce
             )
         )
-        stack.enter_context(use_cache(run.cache_path if models.keep_answers else None))
+        kept = run.cache_path if models.keep_answers else None
+        stack.enter_context(use_cache(kept, shared=kept != run.path))
         run.note(weights={role: models.weights[role] for role in recipe.lms if models.weights[role]})
         worker = _Worker(run, sessions, drafts, tally, models, stack)
         plans = list(planner.first_round())

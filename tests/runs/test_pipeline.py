@@ -125,7 +125,8 @@ def test_a_dead_teacher_stops_the_stage_with_its_address(tiny_recipe: Path, tmp_
         tiny_recipe,
         ["lms.teacher={model: ollama_chat/none, base_url: 'http://127.0.0.1:9', retries: 0}", "generate.concurrency=1"],
     )
-    with pytest.raises(TeacherError, match=r"127.0.0.1:9.*run the same command again"):
+    message = r"cannot reach Ollama at http://127.0.0.1:9; is `ollama serve` running\?"
+    with pytest.raises(TeacherError, match=message):
         run_stages(recipe, tmp_path / "out", Console(file=StringIO()), ("generate",))
 
 

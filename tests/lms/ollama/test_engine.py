@@ -1,4 +1,4 @@
-"""Generation with Ollama (lms/ollama/engine.py, connection.py): what is sent, what counts as an answer, what it costs."""
+"""Generation with Ollama (lms/ollama/engine.py, connection.py): what is sent, what is an answer, and what it costs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def ask(url: str, question: str = "Capital of France?", adapter: dspy.Adapter = 
 def bare(url: str, **fields: Any) -> Iterator[OllamaEngine]:
     """The engine without anything around it: one attempt a call, and nothing asked before."""
     spec = declare(url, **fields)
-    connection = Connection(spec.base_url or "", timeout=spec.timeout, most=4)
+    connection = Connection(spec.base_url or "", timeout=spec.timeout)
     yield OllamaEngine(spec, connection)
     connection.close()
 
@@ -255,7 +255,7 @@ def text_of(tokens: int) -> str:
 
 
 @EACH_SERVER
-@pytest.mark.parametrize("times", [2, 3, 8])
+@pytest.mark.parametrize("times", [2, 8])
 def test_a_prompt_that_does_not_fit_is_never_cut_and_names_num_ctx(mode: Mode, honours: bool, times: int) -> None:
     with served(mode, honours) as double:
         with pytest.raises(dspy.ContextWindowExceededError, match=TOO_LONG):
@@ -264,7 +264,7 @@ def test_a_prompt_that_does_not_fit_is_never_cut_and_names_num_ctx(mode: Mode, h
 
 
 @EACH_SERVER
-@pytest.mark.parametrize("tokens", [CTX, CTX + 1, CTX + 100])
+@pytest.mark.parametrize("tokens", [CTX, CTX + 100])
 def test_once_a_short_prompt_was_read_one_token_too_many_is_seen(mode: Mode, honours: bool, tokens: int) -> None:
     with served(mode, honours) as double, opened(double.url, num_ctx=CTX, max_tokens=64) as lm:
         assert lm(text_of(100)) == [PARIS]
@@ -328,7 +328,7 @@ def test_a_cut_answer_is_an_error_that_names_max_tokens(double: OllamaDouble) ->
 def test_a_budget_spent_on_thinking_says_so(double: OllamaDouble) -> None:
     double.models.add(Model("student", capabilities=("completion", "thinking")))
     double.faults.append(Fault("thinking_only", text="Hmm. " * 100))
-    with pytest.raises(LMProviderError, match="cut after 32 tokens; raise max_tokens .* or set think: false"):
+    with pytest.raises(LMProviderError, match=r"cut after 32 tokens; raise max_tokens .* or set think: false"):
         ask(double.url, max_tokens=32)
 
 
@@ -482,7 +482,7 @@ def test_each_status_has_its_error_and_is_repeated_or_not(
         assert len(double.chats()) == 1, "an engine makes one attempt"
     double.faults.append(copy_of(fault, times=2))
     ledger, before = Ledger("test"), len(double.chats())
-    with opened(double.url, ledger, retries=2, patience=20) as lm:
+    with opened(double.url, ledger, retries=2, patience=20, timeout=5) as lm:
         if passes:
             assert lm("Capital?") == [PARIS]
             assert (len(double.chats()) - before, ledger.total.failed) == (3, {reason: 2})
