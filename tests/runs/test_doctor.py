@@ -18,7 +18,8 @@ from rich.console import Console
 
 from lms.ollama.server import OllamaServer
 from runs.doctor import Finding, examine_models
-from runs.recipe import load_recipe
+from runs.longest_prompts import find_longest_prompts
+from runs.recipe import Recipe, load_recipe
 from tests.doubles.ollama import Fault, Model, OllamaDouble, Reply
 from tests.doubles.scripted import scripted_reply
 
@@ -30,19 +31,29 @@ Examine = Callable[..., dict[str, Finding]]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def certificates_are_read_once() -> Iterator[None]:
-    """Each client of the `ollama` package reads them anew, which takes longer than most tests."""
+def nothing_is_read_twice() -> Iterator[None]:
+    """The certificates that each client of the `ollama` package reads anew, and what goes into the longest prompts."""
     from httpx._transports import default
+
+    measured: dict[str, Any] = {}
+
+    def find(recipe: Recipe) -> Any:
+        key = str([spec.structured for spec in recipe.roles.values()])  # the plan is the same in all of these tests
+        return measured.get(key) or measured.setdefault(key, find_longest_prompts(recipe))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(default, "create_ssl_context", functools.cache(default.create_ssl_context))
+        patch.setattr("runs.doctor.find_longest_prompts", find)
         yield
+
+
+TEACHER = scripted_reply()
 
 
 def say_anything(body: dict[str, Any]) -> Reply | str:
     """A sentence, JSON where a format is wanted, and as the scripted teacher what a program asks for."""
     if body["messages"][0]["role"] == "system":
-        return scripted_reply()(body)
+        return TEACHER(body)
     return '{"feeling": "hope"}' if body.get("format") else "A person may feel a quiet joy."
 
 
@@ -163,7 +174,7 @@ def test_scripted_models_are_fine_without_a_network(tiny_recipe: Path, monkeypat
         pytest.fail("a connection was opened")
 
     monkeypatch.setattr("socket.socket.connect", refuse)
-    recipe = load_recipe(tiny_recipe, ["plan.sessions=1"])
+    recipe = load_recipe(tiny_recipe, ["plan.sessions=1", "plan.method=concise"])
     found = list(examine_models(recipe, Console(file=StringIO())))
     assert found == [Finding("teacher: scripted/counsel", "engine", "ok", "embedded; no language model")]
 
