@@ -677,6 +677,19 @@ def test_a_server_that_closes_idle_connections_costs_a_repeat_at_most(double: Ol
     assert set(ledger.total.failed) <= {"connection lost"}
 
 
+def test_a_connection_that_was_idle_for_long_is_looked_at_before_it_is_used(
+    double: OllamaDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lms.ollama.connection.FRESH", 0.0)
+    ledger = Ledger("test")
+    with opened(double.url, ledger) as lm:
+        for number in range(5):
+            assert lm(f"number {number}") == [PARIS]
+            for connection in list(double._server.connections):
+                connection.shutdown(socket.SHUT_RDWR)
+    assert (ledger.total.calls, ledger.total.failed) == (5, {})
+
+
 def test_a_connection_that_is_closed_while_a_request_is_on_its_way_costs_one_counted_repeat(
     double: OllamaDouble,
 ) -> None:
