@@ -87,7 +87,8 @@ class ResilientEngine:
                 else:
                     failures += 1
                     seeds += fault.kind == "answer"
-                    waited += self.spec.timeout if fault.reason == TOO_SLOW else 0.0
+                    # A gateway's 408 or 504 may come quickly; who waited here, waited for the whole time.
+                    waited += self.spec.timeout if fault.reason == TOO_SLOW and error.status is None else 0.0
                     if failures > self.spec.retries or waited > self.spec.patience:
                         raise
                 pause = min(FIRST_PAUSE * 2 ** min(attempt, DOUBLINGS), LAST_PAUSE)

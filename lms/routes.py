@@ -26,6 +26,8 @@ from lms.spec import SERVERS, ModelSpec
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 # Of lm15's transports, whose classes DSPy does not export.
 _NO_CONNECTION, _NO_ANSWER = ("ConnectError", "ConnectTimeout"), "ReadTimeout"
+# How vLLM, llama.cpp, and SGLang say that a prompt is too long; lm15 knows OpenAI's code for it alone.
+_OVERFLOW = ("maximum context length", "exceed_context_size", "available context size", "longer than the model")
 _OPENAI = "openai"
 
 
@@ -55,6 +57,14 @@ class RoutedEngine:
                 error.provider_code = UNREACHABLE
                 error.args = (f"cannot reach the server ({error.message}); check base_url, and that it runs",)
                 error.message = error.args[0]
+            raise
+        except lm15.InvalidRequestError as error:
+            if isinstance(error, lm15.ContextLengthError) or any(mark in error.message for mark in _OVERFLOW):
+                raise lm15.ContextLengthError(
+                    f"the prompt does not fit the context of {self.spec.model}: {error.message}; lower max_tokens, "
+                    "or start the server with a larger context",
+                    status=error.status,
+                ) from error
             raise
         if _broke_off(response):
             raise lm15.ServerError("the answer broke off: it has no end", provider_code=UNFINISHED)

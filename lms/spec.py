@@ -18,6 +18,7 @@ SERVERS = {
     "llama_server": ("lmstudio", "http://127.0.0.1:8080/v1"),
     "lm_studio": ("lmstudio", "http://127.0.0.1:1234/v1"),
 }
+_NO_THINKING = (SCRIPTED, TRANSFORMERS, "llama_server", "lm_studio")  # of these engines none takes an effort
 Structured = Literal["none", "json", "schema"]
 Effort = Literal["low", "medium", "high", "max"]
 
@@ -124,6 +125,8 @@ class ModelSpec(BaseModel):
 
     @model_validator(mode="after")
     def _fits_the_engine(self) -> ModelSpec:
+        if self.provider == "ollama":
+            raise ValueError(f"write ollama_chat/{self.name}: by that name Ollama is spoken natively")
         if self.provider == OLLAMA and _CLOUD.search(self.name) and not self.allow_cloud:
             raise ValueError(
                 f"{self.name} is not local: Ollama sends it to its cloud; set allow_cloud: true to allow it"
@@ -145,11 +148,17 @@ class ModelSpec(BaseModel):
     @property
     def unused(self) -> list[str]:
         """Fields that were set and mean nothing to this engine: they stay when a model is swapped by one flag."""
-        return [
+        names = [
             name
             for name, prefixes in _NOT_MINE.items()
             if getattr(self, name) != type(self).model_fields[name].default and self.provider not in prefixes
         ]
+        # Elsewhere an effort can be asked for, or none; that a model thinks at all is not for the caller to say.
+        if self.think is not None and (
+            self.provider in _NO_THINKING or (self.think is True and self.provider != OLLAMA)
+        ):
+            names.append("think")
+        return names
 
     @property
     def identity(self) -> str:

@@ -12,7 +12,7 @@ from dspy.utils.exceptions import AdapterParseError, LMProviderError
 from corpus.errors import EmoReasonError
 from corpus.seeds import derive_seed
 
-ATTEMPTS = 3
+ATTEMPTS = 4  # so that a model that spoils one answer in ten loses one ask in ten thousand
 Check = Callable[[dspy.Prediction], str]  # an empty string accepts; else "reason: what is wrong"
 COMPLAINT_FIELD = dspy.InputField(desc="why your last answer was not accepted; write a new one that mends this")
 # Answers that an engine did not hand over, by the code of its error (lms/faults.py), and what the model is told.

@@ -269,7 +269,7 @@ def test_a_broken_format_leaves_a_field_out_and_not_after_a_complaint(
 def test_the_default_teacher_errs_in_every_named_way_and_rarely() -> None:
     assert set(DEFAULT_RATES) == set(MISTAKES)
     assert all(0 < rate <= 0.08 for rate in DEFAULT_RATES.values())
-    assert build_lm(ModelSpec(model="scripted/counsel")).engine.mistakes.rates == DEFAULT_RATES
+    assert build_lm(ModelSpec(model="scripted/counsel")).engine.engine.mistakes.rates == DEFAULT_RATES
 
 
 def test_the_teacher_sees_the_rendered_request_and_nothing_else(plans: list[Plan]) -> None:

@@ -211,6 +211,11 @@ def test_answers_that_come_too_late_are_not_waited_for_for_hours(
     assert len(engine.engine.requests) == calls
 
 
+def test_a_gateways_quick_time_out_takes_no_patience(build: Build) -> None:
+    engine = build(*[lm15.TimeoutError("gateway time-out", status=504)] * 5, answer())
+    assert ask(engine).message.text == "yes"
+
+
 def test_being_busy_takes_no_repeats(build: Build) -> None:
     engine = build(*[BUSY] * 6, answer(), retries=0)
     assert ask(engine).message.text == "yes"

@@ -307,6 +307,22 @@ def test_what_does_not_pass_is_asked_once(
     assert str(caught.value).startswith(f"[hosted_vllm/{NAME}] "), "the fingerprint is no name"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "This model's maximum context length is 4096 tokens. However, you requested 4813 tokens.",
+        "request (10149 tokens) exceeds the available context size (4096 tokens), try increasing it",
+        "The input (5000 tokens) is longer than the model's context length (4096 tokens).",
+    ],
+)
+def test_a_prompt_that_is_too_long_is_known_by_each_servers_words(text: str, double: OllamaDouble) -> None:
+    double.faults.append(said(400, text))
+    with opened(double.url) as lm, pytest.raises(dspy.ContextWindowExceededError) as caught:
+        lm("Capital of France?")
+    assert text in str(caught.value)
+    assert "start the server with a larger context" in str(caught.value)
+
+
 def test_a_missing_model_is_named_in_the_servers_words(double: OllamaDouble) -> None:
     with (
         opened(double.url, model="hosted_vllm/zz") as lm,

@@ -46,9 +46,11 @@ def test_the_last_complaint_counts(played: Played) -> None:
     lm = played(lambda prompt, values: {"message": str(len(lm.engine.prompts))})
     with dspy.context(lm=lm), pytest.raises(AskFailed) as caught:
         Asker(seed=1)("therapist", THERAPIST, check=lambda answer: f"bad number: {answer.message}", **TALK)
-    assert [prompt.inputs.get("complaint") for prompt in lm.engine.prompts] == [None, "bad number: 1", "bad number: 2"]
+    assert [prompt.inputs.get("complaint") for prompt in lm.engine.prompts] == [
+        None, "bad number: 1", "bad number: 2", "bad number: 3",
+    ]  # fmt: skip
     assert caught.value.reason == "therapist: bad number"
-    assert str(caught.value) == "therapist: bad number: 3"
+    assert str(caught.value) == "therapist: bad number: 4"
     assert caught.value.costs == {"calls": 3, "retries": 3, "complaints": {"therapist: bad number": 3}}
 
 
@@ -62,7 +64,7 @@ def test_unreadable_answers_are_asked_for_again_and_counted_under_one_reason(
         ask("therapist", THERAPIST, **TALK)
     assert caught.value.reason == "therapist: unreadable answer"
     assert len(str(caught.value).splitlines()) == 1
-    assert ask.calls == ATTEMPTS == 3
+    assert ask.calls == ATTEMPTS == 4
     assert len({prompt.seed for prompt in lm.engine.prompts}) == ATTEMPTS
 
 

@@ -8,6 +8,7 @@ import dspy
 import pytest
 
 from corpus.records import ApplicationDraft, Plan, Session, UnderstandingDraft, render_turns
+from programs.asking import ATTEMPTS
 from programs.concise import ConciseSession
 from programs.converter import ItemConverter
 from programs.mads import TherapySession
@@ -119,8 +120,8 @@ def test_a_draft_that_stays_wrong_is_a_counted_failure_and_the_others_are_kept(
     hit = [moment.id for moment in session.plan.moments if moment.task == task]
     assert result.failures == dict.fromkeys(hit, f"converter: {reason}")
     assert [draft.task for draft in result.drafts] == [m.task for m in session.plan.moments if m.task != task]
-    assert result.calls == len(result.drafts) + 3 * len(hit)
-    assert result.retries == 3 * len(hit)
+    assert result.calls == len(result.drafts) + ATTEMPTS * len(hit)
+    assert result.retries == ATTEMPTS * len(hit)
 
 
 def test_a_mended_draft_is_kept(played: Played, session: Session) -> None:

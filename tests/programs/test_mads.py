@@ -12,7 +12,7 @@ from corpus.plans import make_plans
 from corpus.records import Plan, Session, render_turns
 from corpus.safety import PLANNING, voices_risk
 from corpus.text import count_sentences
-from programs.asking import AskFailed
+from programs.asking import ATTEMPTS, AskFailed
 from programs.mads import TherapySession
 from programs.messages import phase_of
 
@@ -273,7 +273,7 @@ def test_a_stubborn_role_is_asked_three_times_and_named(
     assert caught.value.reason == reason
     assert "\n" not in str(caught.value)
     accepted = 1 if reason == "client: repeated turn" else 0
-    assert len(stubborn.engine.prompts) == 3 + accepted
+    assert len(stubborn.engine.prompts) == ATTEMPTS + accepted
 
 
 def test_a_role_gets_its_own_model_and_just_its_own_calls(played: Played, plans: list[Plan]) -> None:
