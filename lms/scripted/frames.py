@@ -21,6 +21,7 @@ Setting = Literal[
     "study", "community", "online", "caregiving", "culture", "life_change",
 ]  # fmt: skip
 
+_LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader  # the former is twenty times as quick
 FORMS = 6  # surface forms of each text, so that 36 tellings of an event share at most one text in three
 
 
@@ -96,7 +97,7 @@ FrameFile = UnderstandingFile | ApplicationFile
 
 def parse_frames(text: str) -> FrameFile:
     """Parse one frame file; raises pydantic.ValidationError or yaml.YAMLError."""
-    data = yaml.safe_load(text)
+    data = yaml.load(text, Loader=_LOADER)
     if isinstance(data, dict) and "sub_category" in data:
         return UnderstandingFile.model_validate(data)
     return ApplicationFile.model_validate(data)

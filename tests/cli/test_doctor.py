@@ -84,7 +84,8 @@ def test_a_model_that_can_be_used_is_0(double: OllamaDouble, doctor: Doctor) -> 
     assert code == 0
     assert printed.endswith(FINE)
     assert printed.startswith("model looked at state found")
-    assert printed.count(f"teacher: ollama_chat/{NAME}") == 1, "named once, above all that was found of it"
+    table = printed.partition("change:")[0]  # on a busy machine it advises to send fewer calls at once
+    assert table.count(f"teacher: ollama_chat/{NAME}") == 1, "named once, above all that was found of it"
     for line in ("server ok Ollama 0.33.0", "model ok completion, trained for", "longest prompt ok", "at once"):
         assert line in printed
 

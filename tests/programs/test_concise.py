@@ -12,7 +12,7 @@ from corpus.plans import make_plans
 from corpus.records import Plan
 from corpus.safety import PLANNING
 from corpus.text import count_sentences
-from programs.asking import AskFailed
+from programs.asking import ATTEMPTS, AskFailed
 from programs.concise import ConciseSession
 
 Played = Callable[[Callable[[Any, dict[str, Any]], Any]], dspy.LM]
@@ -144,7 +144,7 @@ def test_a_faulty_dialogue_is_asked_for_again_and_in_the_end_refused_under_a_nam
         hold(concise_plans[0], dialogue=stubborn)
     assert caught.value.reason == f"dialogue: {reason}"
     complaints = [prompt.inputs.get("complaint", "") for prompt in stubborn.engine.prompts]
-    assert [complaint.partition(":")[0] for complaint in complaints] == ["", reason, reason]
+    assert [complaint.partition(":")[0] for complaint in complaints] == ["", *[reason] * (ATTEMPTS - 1)]
 
 
 def test_the_complaint_says_which_message_is_at_fault(played: Played, concise_plans: list[Plan]) -> None:
