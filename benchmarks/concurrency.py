@@ -59,7 +59,7 @@ def measure(latency: float, sessions: int) -> dict[str, float]:
     lm = dspy.LM("scripted/counsel", engine=engine, cache=False)
     with dspy.context(lm=lm, adapter=ChatAdapter()):
         work(plans[0])  # frames and signatures are loaded once
-        for _ in run_units(units(), work, CONCURRENCY):
+        for _ in run_units(units(), work, CONCURRENCY, one_core=True):
             pass
     start, end = drawn[0] + WARM_UP, drawn[-1]
     calls = sum(start <= moment <= end for moment in engine.ends)

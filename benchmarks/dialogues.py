@@ -53,7 +53,7 @@ def hold(spec: ModelSpec, folder: Path, dialogues: int = DIALOGUES, concurrency:
         adapter = ChatAdapter(use_json_adapter_fallback=False)
         stack.enter_context(dspy.context(lm=models.lms["teacher"], adapter=adapter))
         started, cpu = time.monotonic(), time.process_time()
-        done = sum(1 for _ in run_units(range(dialogues), talk, concurrency, models.stop))
+        done = sum(1 for _ in run_units(range(dialogues), talk, concurrency, models.stop, one_core=True))
         return {"seconds": time.monotonic() - started, "cpu": time.process_time() - cpu, "dialogues": done}
 
 

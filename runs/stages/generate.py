@@ -24,6 +24,7 @@ from lms.build import Models
 from lms.cache import use_cache
 from lms.faults import classify
 from lms.ledger import Ledger, LimitReached
+from lms.spec import TRANSFORMERS
 from programs.asking import AskFailed
 from programs.concise import ConciseSession
 from programs.converter import ItemConverter
@@ -113,8 +114,9 @@ def _hold(name: str, plans: Sequence[Plan], worker: _Worker, concurrency: int, c
         console.print(f"{name}: {done} of {len(plans)} sessions are done, going on")
     unreached = 0
     models = worker.models
+    one_core = all(spec.provider != TRANSFORMERS for spec in models.specs.values())  # torch wants them all
     with show_generation(console, name, worker.tally, models, done, len(plans)) as show:
-        for count, outcome in enumerate(run_units(todo, worker.run, concurrency, models.stop), done + 1):
+        for count, outcome in enumerate(run_units(todo, worker.run, concurrency, models.stop, one_core), done + 1):
             show(count)
             unreached = unreached + 1 if outcome.unreached else 0
             if unreached >= MAX_UNREACHED:

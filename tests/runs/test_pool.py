@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import sys
 import threading
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -65,3 +68,31 @@ def test_a_failure_is_raised_and_stops_new_units() -> None:
     with pytest.raises(ValueError, match="unit 3"):
         list(run_units(range(1000), work, 2))
     assert len(started) < 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system has no affinity of threads")
+def test_units_that_compute_in_python_alone_stay_on_one_core_and_nobody_else_does() -> None:
+    everywhere = os.sched_getaffinity(0)
+    pinned = list(run_units(range(6), lambda number: os.sched_getaffinity(0), 3, one_core=True))
+    assert {len(cores) for cores in pinned} == {1}
+    assert len({*map(frozenset, pinned)}) == 1
+    free = list(run_units(range(6), lambda number: os.sched_getaffinity(0), 3))
+    assert all(cores == everywhere for cores in free)
+    assert os.sched_getaffinity(0) == everywhere
+
+
+def test_what_was_there_before_is_left_out_of_collection_while_units_run() -> None:
+    frozen = list(run_units(range(3), lambda number: gc.get_freeze_count(), 2))
+    assert min(frozen) > 1000
+    assert gc.get_freeze_count() == 0
+
+
+def test_units_under_way_are_told_when_the_iteration_ends_early() -> None:
+    told = threading.Event()
+    units = run_units(range(9), lambda number: told.wait(5) if number else True, 3, told.set)
+    assert next(units) is True
+    units.close()
+    assert told.is_set()
+    quiet = threading.Event()
+    assert len(list(run_units(range(4), lambda number: number, 2, quiet.set))) == 4
+    assert not quiet.is_set(), "nobody was under way"
