@@ -137,7 +137,7 @@ class Models:
             stack.callback(local.unload)
             return stack.enter_context(local), spec.model, _identify_folder(Path(spec.name))
         if spec.provider == OLLAMA:
-            server = connect(spec, self._most(spec))
+            server = connect(spec)
             stack.callback(server.connection.close)
             with closing(server):
                 weights = self._check(server)
@@ -149,12 +149,12 @@ class Models:
 
     def _check(self, server: OllamaServer) -> str:
         """Return the digest of an Ollama model's weights, once nothing speaks against it."""
-        for problem in server.problems():
+        version, found = server.version(), server.facts()
+        for problem in server.problems(version, found):
             if problem.grave:
                 raise TeacherError(f"{server.spec.model}: {problem.what}")
             self.announce(f"{server.spec.model}: {problem.what}")
-        facts = server.facts()
-        return facts.digest if facts else ""
+        return found.digest if found else ""
 
 
 def build_lm(spec: ModelSpec, role: str = "teacher", **options: Any) -> dspy.LM:
@@ -162,7 +162,7 @@ def build_lm(spec: ModelSpec, role: str = "teacher", **options: Any) -> dspy.LM:
     return Models({role: spec}, **options).__enter__().lms[role]
 
 
-def connect(spec: ModelSpec, connections: int) -> OllamaServer:
+def connect(spec: ModelSpec) -> OllamaServer:
     """Return the Ollama server of a spec; nothing is sent yet."""
     connection = Connection(spec.base_url or OLLAMA_ADDRESS, read_key(spec), spec.timeout)
     return OllamaServer(spec, connection)

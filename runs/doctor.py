@@ -90,16 +90,17 @@ class _Examination:
             yield self._fails("usable", self._say(error))
 
     def _server(self) -> Iterator[Finding]:
-        server = connect(self.spec, 1)
+        server = connect(self.spec)
         try:
-            version = ".".join(map(str, server.version()))
-            yield self._ok("server", f"Ollama {version}")
-            if server.facts() is None and self.pull:
+            version = server.version()
+            yield self._ok("server", f"Ollama {'.'.join(map(str, version))}")
+            if (facts := server.facts()) is None and self.pull:
                 self._pull(server)
-            for problem in server.problems():
+                facts = server.facts()
+            for problem in server.problems(version, facts):
                 if not problem.grave:
                     yield self._note("fit", problem.what)
-            if facts := server.facts():
+            if facts:
                 trained = f", trained for {facts.num_ctx:,} tokens" if facts.num_ctx else ""
                 size = f", {facts.size / 1e9:.1f} GB" if facts.size else ""
                 yield self._ok("model", f"{', '.join(facts.capabilities) or 'there'}{trained}{size}")
@@ -183,7 +184,7 @@ class _Examination:
     def _granted(self) -> int | None:
         if self.spec.provider != OLLAMA:
             return None
-        server = connect(self.spec, 1)
+        server = connect(self.spec)
         try:
             return server.granted_context()
         finally:

@@ -118,9 +118,8 @@ class OllamaServer:
             int(listed.size) if listed.size else None,
         )
 
-    def problems(self) -> list[Problem]:
-        """Return what keeps the spec from working on this server, gravest first."""
-        version, found = self.version(), self.facts()
+    def problems(self, version: Version, found: ModelFacts | None) -> list[Problem]:
+        """Return what keeps the spec from working on this release with the model found there, gravest first."""
         if found is None:
             return [Problem(self._missing())]
         problems = [*self._of_version(version), *self._of_model(found)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import socket
 from collections.abc import Callable, Iterator
@@ -12,10 +11,8 @@ from typing import Any
 import pytest
 
 from cli.main import main
-from runs.longest_prompts import find_longest_prompts
-from runs.recipe import Recipe
-from tests.doubles.ollama import Fault, Model, OllamaDouble, Reply
-from tests.doubles.scripted import scripted_reply
+from tests.doubles.doctor import nothing_read_twice, say_anything
+from tests.doubles.ollama import Fault, Model, OllamaDouble
 
 KEY = "sk-not-a-real-key-4711"
 NAME = "qwen3:8b"
@@ -24,29 +21,9 @@ Doctor = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def nothing_is_read_twice() -> Iterator[None]:
-    """The certificates that each client of the `ollama` package reads anew, and what goes into the longest prompts."""
-    from httpx._transports import default
-
-    measured: dict[str, Any] = {}
-
-    def find(recipe: Recipe) -> Any:
-        key = str([spec.structured for spec in recipe.roles.values()])  # the plan is the same in all of these tests
-        return measured.get(key) or measured.setdefault(key, find_longest_prompts(recipe))
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(default, "create_ssl_context", functools.cache(default.create_ssl_context))
-        patch.setattr("runs.doctor.find_longest_prompts", find)
+def quick() -> Iterator[None]:
+    with nothing_read_twice():
         yield
-
-
-TEACHER = scripted_reply()
-
-
-def say_anything(body: dict[str, Any]) -> Reply | str:
-    if body["messages"][0]["role"] == "system":
-        return TEACHER(body)
-    return '{"feeling": "hope"}' if body.get("format") else "A person may feel a quiet joy."
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def double() -> Iterator[OllamaDouble]:
 
 @contextmanager
 def connected(url: str, name: str = "qwen3:8b", **fields: Any) -> Iterator[OllamaServer]:
-    server = connect(ModelSpec(model=f"ollama_chat/{name}", base_url=url, **fields), 2)
+    server = connect(ModelSpec(model=f"ollama_chat/{name}", base_url=url, **fields))
     try:
         yield server
     finally:
@@ -38,7 +38,7 @@ def connected(url: str, name: str = "qwen3:8b", **fields: Any) -> Iterator[Ollam
 
 def problems(url: str, name: str = "qwen3:8b", **fields: Any) -> list[tuple[str, bool]]:
     with connected(url, name, **fields) as server:
-        return [(problem.what, problem.grave) for problem in server.problems()]
+        return [(problem.what, problem.grave) for problem in server.problems(server.version(), server.facts())]
 
 
 # Version
@@ -73,7 +73,7 @@ def test_what_is_not_ollama_is_refused_with_a_hint_at_the_address(status: int, p
 
 def test_the_address_with_v1_is_refused_with_the_same_hint(double: OllamaDouble) -> None:
     with connected(f"{double.url}/v1") as server, pytest.raises(TeacherError, match="the address without /v1"):
-        server.problems()
+        server.problems(server.version(), server.facts())
 
 
 # Models
@@ -351,7 +351,7 @@ CALLS: dict[str, tuple[str, Callable[[OllamaServer], object]]] = {
     "version": ("/api/version", lambda server: server.version()),
     "names": ("/api/tags", lambda server: server.names()),
     "facts": ("/api/show", lambda server: server.facts()),
-    "problems": ("/api/tags", lambda server: server.problems()),
+    "problems": ("/api/tags", lambda server: server.problems(server.version(), server.facts())),
     "pull": ("/api/pull", lambda server: list(server.pull())),
     "granted_context": ("/api/ps", lambda server: server.granted_context()),
 }
