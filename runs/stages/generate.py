@@ -102,7 +102,8 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
     if not summary["sessions"]:
         reason, count = tally.failures.most_common(1)[0]
         failed = sum(summary["failed_sessions"].values())
-        raise RunError(f"generate: none of {failed} sessions could be finished; {count} times: {reason}")
+        advice = "; `emoreason doctor` looks at the models" if reason.startswith("teacher:") else ""
+        raise RunError(f"generate: none of {failed} sessions could be finished; {count} times: {reason}{advice}")
     return summary | {"spent": ledger.total.as_json()}
 
 

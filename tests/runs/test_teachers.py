@@ -448,6 +448,13 @@ def test_a_server_that_never_was_there_is_not_waited_for(tmp_path: Path) -> None
     assert time.monotonic() - started < 20
 
 
+def test_a_few_sessions_that_no_server_answered_lead_to_the_doctor(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"none of 2 sessions .* teacher: server gone; `emoreason doctor` looks at"):
+        generate(
+            tmp_path / "out", "plan.sessions=2", "lms.teacher={model: hosted_vllm/m, base_url: 'http://127.0.0.1:9/v1'}"
+        )
+
+
 def test_a_full_disk_stops_the_run_in_one_line_and_nothing_is_lost(
     double: OllamaDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
