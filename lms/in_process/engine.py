@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -18,7 +17,7 @@ from lms.in_process.chat import PROVIDER
 from lms.in_process.job import Answer, Job
 from lms.in_process.shelf import Shelf, free_memory
 
-MAX_WAIT = 0.01  # seconds to wait for more requests before a batch is run
+MAX_WAIT = 0.01  # seconds without a further request after which a batch is run
 WORKER = "in-process engine"  # name of the thread that answers
 MAX_TOKENS = 256  # of an answer whose request names no limit
 
@@ -152,10 +151,10 @@ class InProcessEngine:
         first = self._queue.get()
         if first is None:
             return []
-        batch, deadline = [first], time.monotonic() + MAX_WAIT
+        batch = [first]
         while len(batch) < self.max_batch:
             try:
-                entry = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+                entry = self._queue.get(timeout=MAX_WAIT)  # as long as they keep coming, a batch is not begun
             except queue.Empty:
                 break
             if entry is None:
