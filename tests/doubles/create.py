@@ -106,7 +106,7 @@ def _kind_of(call: Call, files: Files) -> str:
 
 def _open(call: Call, digest: str) -> bytes:
     if digest not in call.double.blobs:
-        path = f"/root/.ollama/models/blobs/{digest.replace(':', '-')}"
+        path = f"/usr/share/ollama/.ollama/models/blobs/{digest.replace(':', '-')}"
         raise Refusal(500, f"open {path}: no such file or directory")
     return call.double.blobs[digest]
 

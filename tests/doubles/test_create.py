@@ -205,7 +205,7 @@ FAILURES: list[tuple[dict[str, bytes], dict[str, Any], int, str]] = [
     ({}, {"files": {"x.gguf": ""}}, 400, "invalid digest format"),
     ({}, {"files": {"x.txt": NOWHERE}}, 400, "unknown type"),
     ({}, {"files": {"x.gguf": NOWHERE}}, 500,
-     f"open /root/.ollama/models/blobs/sha256-{'0' * 64}: no such file or directory"),
+     f"open /usr/share/ollama/.ollama/models/blobs/sha256-{'0' * 64}: no such file or directory"),
     ({}, {"from": "student", "model": "a b"}, 400, "invalid model name"),
 ]  # fmt: skip
 
