@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -90,8 +91,7 @@ class _Examination:
             yield self._fails("usable", self._say(error))
 
     def _server(self) -> Iterator[Finding]:
-        server = connect(self.spec)
-        try:
+        with closing(connect(self.spec)) as server, closing(server.connection):
             version = server.version()
             yield self._ok("server", f"Ollama {'.'.join(map(str, version))}")
             if (facts := server.facts()) is None and self.pull:
@@ -104,9 +104,6 @@ class _Examination:
                 trained = f", trained for {facts.num_ctx:,} tokens" if facts.num_ctx else ""
                 size = f", {facts.size / 1e9:.1f} GB" if facts.size else ""
                 yield self._ok("model", f"{', '.join(facts.capabilities) or 'there'}{trained}{size}")
-        finally:
-            server.close()
-            server.connection.close()
 
     def _pull(self, server: OllamaServer) -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -184,12 +181,8 @@ class _Examination:
     def _granted(self) -> int | None:
         if self.spec.provider != OLLAMA:
             return None
-        server = connect(self.spec)
-        try:
+        with closing(connect(self.spec)) as server, closing(server.connection):
             return server.granted_context()
-        finally:
-            server.close()
-            server.connection.close()
 
     def _structured(self, ask: Callable[..., Response]) -> Finding:
         wanted = self.spec.structured

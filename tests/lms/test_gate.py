@@ -1,4 +1,7 @@
-"""The gate before a server: how many calls it lets through, and what it does while the server is gone."""
+"""The gate before a server: how many calls it lets through, and what it does while the server is gone.
+
+One file, because all of it rests on the few helpers at its head.
+"""
 
 from __future__ import annotations
 

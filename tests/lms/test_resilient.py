@@ -1,4 +1,7 @@
-"""The engine around an engine: what is asked again, with which seed, after which pause, and what is told at the end."""
+"""The engine around an engine: what is asked again, with which seed, after which pause, and what is told at the end.
+
+One file, because all of it rests on the few helpers at its head.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Generation with Ollama (lms/ollama/engine.py, connection.py): what is sent, what is an answer, and what it costs."""
+"""Generation with Ollama (lms/ollama/engine.py, connection.py): what is sent, what is an answer, and what it costs.
+
+One file, because all of it rests on the few helpers at its head.
+"""
 
 from __future__ import annotations
 
