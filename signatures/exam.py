@@ -6,6 +6,8 @@ order in which a model writes them, so a field before the letter is thinking tha
 
 from __future__ import annotations
 
+from functools import cache
+
 import dspy
 
 from corpus.records import ApplicationItem, Task, UnderstandingItem
@@ -42,6 +44,7 @@ _LETTER_FIELDS: dict[Task, tuple[str, ...]] = {"EA": ("answer",), "EU": ("answer
 _CHOICE_FIELDS: dict[Task, tuple[str, ...]] = {"EA": ("choices",), "EU": ("emotion_choices", "cause_choices")}
 
 
+@cache  # DSPy makes a new class at every step, in milliseconds; an exam and its training rows ask for it at every item
 def exam_signature(task: Task, answer_format: AnswerFormat) -> type[dspy.Signature]:
     """Return the signature of a task: the letter alone, after reasoning, after the option's text, or no options."""
     signature: type[dspy.Signature] = AnswerUnderstanding if task == "EU" else AnswerApplication
