@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -39,13 +40,58 @@ class PlanConfig(BaseModel):
         return method
 
 
+class VerifyConfig(BaseModel):
+    """`verify:` what the judge is asked about each draft that the rules let pass, and about each session."""
+
+    model_config = ConfigDict(extra="forbid")
+    votes: int = Field(default=5, ge=0, le=25, description="blind answers per item, without the key; 0 asks for none")
+    agreement: float = Field(
+        default=0.8, gt=0.5, le=1, description="share of blind answers that must be the key; below it is ambiguous"
+    )
+    choices_only: bool = Field(default=True, description="ask each item once more without its scenario, and mark it")
+    review: bool = Field(default=True, description="have the judge look for faults of item and explanation")
+    sessions: bool = Field(default=True, description="have the judge look at each session as a whole")
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the judge is asked nothing at all."""
+        return not (self.votes or self.choices_only or self.review or self.sessions)
+
+
+class DecontaminateConfig(BaseModel):
+    """`curate.decontaminate:` which exams the items are compared with, and how closely."""
+
+    model_config = ConfigDict(extra="forbid")
+    enabled: bool = Field(default=True, description="false is written into data card and report")
+    files: tuple[Path, ...] = Field(default=(), description="further exams: JSONL whose texts must not occur")
+    ngram: int = Field(default=8, ge=5, le=20, description="words in a row that a scenario may not share with an exam")
+    similarity: float = Field(default=75.0, ge=50, le=100, description="similarity of two texts that say the same")
+
+
 class CurateConfig(BaseModel):
-    """`curate:` what a draft must satisfy, and how items are split."""
+    """`curate:` what a draft must satisfy, and how items are balanced and split."""
 
     model_config = ConfigDict(extra="forbid")
     eu_words: tuple[int, int] = Field(default=(25, 120), description="fewest and most words of an EU scenario")
-    ea_words: tuple[int, int] = Field(default=(12, 70), description="fewest and most words of an EA scenario")
-    near_duplicate: float = Field(default=90.0, ge=50, le=100, description="token-set similarity of a near duplicate")
+    ea_words: tuple[int, int] = Field(default=(12, 60), description="fewest and most words of an EA scenario")
+    key_length: float = Field(
+        default=1.5, ge=1, description="words of the right cause or option, at most so many times the median option's"
+    )
+    session_faults: float = Field(
+        default=0.25, gt=0, le=1, description="share of a session's messages with a fault above which its items go"
+    )
+    near_duplicate: float = Field(default=85.0, ge=50, le=100, description="similarity of near-duplicate scenarios")
+    embeddings: str | None = Field(
+        default=None,
+        description="sentence-transformers model, a folder or hub id; compares meanings too (extra `embeddings`)",
+    )
+    decontaminate: DecontaminateConfig = Field(default_factory=DecontaminateConfig)
+    sizes: Literal["paper"] | dict[str, int] | None = Field(
+        default=None, description="most items per category, `paper` for those of arXiv 2601.01407; default: all"
+    )
     validation: float = Field(default=0.08, gt=0, lt=0.5, description="share of items for validation")
     heldout: float = Field(default=0.12, gt=0, lt=0.5, description="share of items held out for the exam")
     min_kept: int = Field(default=1, ge=1, description="the stage fails when fewer items are kept")
+    min_yield: float = Field(
+        default=0.25, ge=0, le=1, description="the stage fails when less than this share of the drafts is kept"
+    )

@@ -238,6 +238,41 @@ class ApplicationDraft(_Draft):
 Draft = Annotated[UnderstandingDraft | ApplicationDraft, Field(discriminator="task")]
 
 
+class Solved(Record):
+    """Blind answers to a draft: how many were asked for and right, and per question the votes of each choice."""
+
+    asked: int
+    right: int
+    votes: tuple[dict[str, int], ...]
+
+    @property
+    def agreement(self) -> float:
+        """Share of the answers that were the key: the item's confidence."""
+        return self.right / self.asked if self.asked else 0.0
+
+
+class Judgement(Record):
+    """What the judge found about a draft; a part that was not asked for is None or empty.
+
+    ``faults`` are names of signatures.judging.ITEM_FAULTS and EXPLANATION_FAULTS, each confirmed by a second look;
+    ``guessed`` tells whether the item was answered rightly without its scenario.
+    """
+
+    id: str
+    solved: Solved | None = None
+    guessed: bool | None = None
+    faults: tuple[str, ...] = ()
+    remarks: str = ""
+
+
+class SessionJudgement(Record):
+    """What the judge found about a session: names of signatures.judging.SESSION_FAULTS, each confirmed."""
+
+    id: str
+    faults: tuple[str, ...] = ()
+    remarks: str = ""
+
+
 class _Item(Record):
     qid: str
     language: Literal["en", "zh"] = "en"
@@ -248,6 +283,8 @@ class _Item(Record):
     explanation: str = ""
     misreadings: tuple[str, ...] = ()
     teacher: str = ""
+    agreement: float | None = Field(default=None, description="share of blind answers that were the key")
+    guessed: bool | None = Field(default=None, description="whether the judge answered it without the scenario")
 
 
 class UnderstandingItem(_Item):
