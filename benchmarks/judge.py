@@ -15,16 +15,18 @@ from corpus.config import PlanConfig
 from corpus.plans import make_plans
 from corpus.records import ApplicationDraft, Plan, Session, Turn, UnderstandingDraft
 from lms.scripted.engine import ScriptedEngine
-from lms.scripted.mistakes import Mistake
+from lms.scripted.mistakes import MISTAKES, Mistake
 from programs.converter import ItemConverter
-from programs.review import Reviewer
+from programs.verify.review import Reviewer
 from signatures.chat_adapter import ChatAdapter
 from signatures.exam import exam_answer, exam_inputs, exam_signature
 from signatures.exam_adapter import ExamAdapter
-from signatures.judging import ITEM_FAULTS
+from signatures.judging import EXPLANATION_FAULTS, ITEM_FAULTS
 
 SESSIONS = 12  # about 80 items per mistake
 SEES, PASSES, ANSWERS = 90.0, 95.0, 90.0  # percent; the judge states 95, 98, and 95
+FAULTS = (*ITEM_FAULTS, *EXPLANATION_FAULTS)
+MADE = [name for name in MISTAKES if name in FAULTS]
 Item = UnderstandingDraft | ApplicationDraft
 
 
@@ -37,9 +39,9 @@ def measure_judge() -> list[Row]:
         clean = list(write_items(plans, None))
         with dspy.context(lm=scripted()):
             for number, draft in enumerate(clean):
-                points += len(ITEM_FAULTS)
-                passed += len(ITEM_FAULTS) - len(review(draft=draft, seed=number).faults)
-        for name in ITEM_FAULTS:
+                points += len(FAULTS)
+                passed += len(FAULTS) - len(review(draft=draft, seed=number).faults)
+        for name in MADE:
             for number, (draft, sound) in enumerate(zip(write_items(plans, name), clean, strict=True)):
                 if draft == sound:  # the mistake does not apply, such as a near-synonym where there is none
                     continue
@@ -55,13 +57,13 @@ def measure_judge() -> list[Row]:
     ]
 
 
-def scripted(mistake: Mistake | str | None = None) -> dspy.LM:
+def scripted(mistake: Mistake | None = None) -> dspy.LM:
     """Return the scripted teacher with one mistake always made, or none."""
     rates = {} if mistake is None else {mistake: 1.0}
     return dspy.LM("scripted/counsel", engine=ScriptedEngine(rates), cache=False)
 
 
-def write_items(plans: list[Plan], mistake: Mistake | str | None) -> Iterator[Item]:
+def write_items(plans: list[Plan], mistake: Mistake | None) -> Iterator[Item]:
     """Write the items of plans as if each moment had been told in a session."""
     convert = ItemConverter()
     with dspy.context(lm=scripted(mistake)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -32,6 +33,16 @@ EmoBench = Annotated[
     Optional[str],  # noqa: UP045
     typer.Option("--emobench", metavar="DIR", help="Folder with EmoBench's EA.jsonl and EU.jsonl."),
 ]
+
+
+class Of(StrEnum):
+    """Which items people are shown."""
+
+    kept = "kept"
+    aside = "aside"
+    all = "all"
+
+
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no answers of models, and use none that were kept.")]
 RunPath = Annotated[Path, typer.Argument(help="A run folder, such as out/quickstart.", show_default=False)]
 
@@ -106,12 +117,27 @@ def generate(recipe: RecipePath, overrides: Overrides = None, out: Out = None, n
 
 
 @app.command()
-def curate(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
-    """Check, deduplicate, balance, and split the drafts.
+def verify(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    out: Out = None,
+    emobench: EmoBench = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Check the drafts by rule, compare them with exams, and have the judge look at the rest.
+
+    Example: emoreason verify recipes/quickstart.yaml --emobench ../EmoBench/data
+    """
+    _run(("verify",), recipe, overrides, out, emobench, no_cache)
+
+
+@app.command()
+def curate(recipe: RecipePath, overrides: Overrides = None, out: Out = None, emobench: EmoBench = None) -> None:
+    """Balance and split what passed, and write items and data card.
 
     Example: emoreason curate recipes/quickstart.yaml
     """
-    _run(("curate",), recipe, overrides, out)
+    _run(("curate",), recipe, overrides, out, emobench)
 
 
 @app.command()
@@ -176,6 +202,89 @@ def doctor(
     console = Console()
     if not print_findings(examine_models(load_recipe(recipe, list(overrides or [])), console, pull), console):
         raise typer.Exit(1)
+
+
+@app.command()
+def analyse(recipe: RecipePath, overrides: Overrides = None, out: Out = None, no_cache: NoCache = False) -> None:
+    """Have the recipe's panel answer the items: how hard is each, does it tell strong from weak, which options work?
+
+    Example: emoreason analyse recipes/quickstart.yaml --set panel.weak.model=ollama_chat/qwen3:0.6b
+    """
+    _run(("analyse",), recipe, overrides, out, no_cache=no_cache)
+
+
+@app.command()
+def funnel(run_path: RunPath) -> None:
+    """Show what became of the planned sessions, step by step, and why the rest was lost.
+
+    Example: emoreason funnel out/quickstart
+    """
+    from rich.console import Console
+
+    from cli.funnel import show_funnel
+    from runs.folder import read_run
+
+    show_funnel(read_run(run_path), Console())
+
+
+@app.command()
+def review(
+    run_path: RunPath,
+    annotator: Annotated[str, typer.Option(metavar="NAME", help="Who reviews; names the file in reviews/.")],
+    sample: Annotated[int, typer.Option(min=1, metavar="N", help="How many items.")] = 50,
+    of: Annotated[Of, typer.Option(help="Kept items, those that the judge set aside, or both.")] = Of.kept,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any free one.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+) -> None:
+    """Read items on a web page of this machine and say what is right: by keyboard, saved at once.
+
+    Example: emoreason review out/quickstart --sample 50 --annotator ana
+    """
+    from rich.console import Console
+
+    from cli.review import review_run
+
+    review_run(run_path, annotator, sample, of.value, port, browser, Console())
+
+
+@app.command()
+def agreement(
+    run_path: RunPath, as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False
+) -> None:
+    """Show how far reviewers agree (Cohen's κ, Krippendorff's α), and on which items they do not.
+
+    Example: emoreason agreement out/quickstart
+    """
+    from rich.console import Console
+
+    from cli.review import print_agreement
+
+    print_agreement(run_path, Console(), as_json)
+
+
+@app.command()
+def export(
+    run_path: RunPath,
+    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder to write; an earlier export is replaced.")],
+    license_id: Annotated[
+        str, typer.Option("--license", metavar="ID", help="Licence on the card, e.g. cc-by-4.0. Default: none chosen.")
+    ] = "",
+    push: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="ORG/NAME", help="Upload to the Hugging Face hub; the token comes from its login."),
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make the pushed data set private.")] = False,
+) -> None:
+    """Write items, training rows, Parquet, and data card as a folder that `load_dataset` reads.
+
+    Example: emoreason export out/quickstart --to out/dataset --license cc-by-4.0
+    """
+    from rich.console import Console
+
+    from cli.export import export_and_push
+    from runs.folder import read_run
+
+    export_and_push(read_run(run_path), to, license_id, push, private, Console())
 
 
 @app.command()

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from corpus.records import ApplicationItem, Session, UnderstandingItem
 from runs.folder import Run
+from runs.items import read_items
 from runs.reading import find_record
-from runs.stages.curate import read_items
 from runs.stages.generate import read_sessions
 from signatures.exam import LETTERS
 

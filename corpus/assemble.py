@@ -5,9 +5,10 @@ Key positions are exactly balanced over a set: of N items with k choices each po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from corpus.records import ApplicationDraft, ApplicationItem, UnderstandingDraft, UnderstandingItem
+from corpus.records import ApplicationDraft, ApplicationItem, Judgement, UnderstandingDraft, UnderstandingItem
 from corpus.seeds import rng_for
 
 
@@ -27,9 +28,12 @@ def place(label: str, wrong: Sequence[str], position: int, *key: object) -> tupl
 
 
 def assemble_items(
-    drafts: Sequence[UnderstandingDraft | ApplicationDraft], seed: int
+    drafts: Sequence[UnderstandingDraft | ApplicationDraft],
+    seed: int,
+    judgements: Mapping[str, Judgement] | None = None,
 ) -> list[UnderstandingItem | ApplicationItem]:
-    """Turn drafts, sorted by ID, into items with balanced keys; the IDs stay."""
+    """Turn drafts, sorted by ID, into items with balanced keys, marked with what the judge found; the IDs stay."""
+    found = judgements or {}
     items: list[UnderstandingItem | ApplicationItem] = []
     eu = [draft for draft in drafts if isinstance(draft, UnderstandingDraft)]
     ea = [draft for draft in drafts if isinstance(draft, ApplicationDraft)]
@@ -38,37 +42,35 @@ def assemble_items(
     for eu_draft, emotion_at, cause_at in zip(eu, emotions, causes, strict=True):
         items.append(
             UnderstandingItem(
-                qid=eu_draft.id,
-                session=eu_draft.session,
-                scenario=eu_draft.scenario,
-                subject=eu_draft.subject,
+                **_shared(eu_draft, found.get(eu_draft.id)),
                 coarse_category=eu_draft.coarse_category,
                 finegrained_category=eu_draft.finegrained_category,
                 emotion_choices=place(eu_draft.emotion, eu_draft.wrong_emotions, emotion_at, seed, eu_draft.id, "e"),
                 emotion_label=eu_draft.emotion,
                 cause_choices=place(eu_draft.cause, eu_draft.wrong_causes, cause_at, seed, eu_draft.id, "c"),
                 cause_label=eu_draft.cause,
-                explanation=eu_draft.explanation,
-                people=eu_draft.people,
-                misreadings=eu_draft.misreadings,
-                teacher=eu_draft.teacher,
             )
         )
     for draft, position in zip(ea, balanced_positions(len(ea), 4, seed, "option"), strict=True):
         items.append(
             ApplicationItem(
-                qid=draft.id,
-                session=draft.session,
-                scenario=draft.scenario,
-                subject=draft.subject,
+                **_shared(draft, found.get(draft.id)),
                 category=draft.category,
                 question_type=draft.question_type,
                 choices=place(draft.best, draft.wrong, position, seed, draft.id),
                 label=draft.best,
-                explanation=draft.explanation,
-                people=draft.people,
-                misreadings=draft.misreadings,
-                teacher=draft.teacher,
             )
         )
     return sorted(items, key=lambda item: item.qid)
+
+
+def _shared(draft: UnderstandingDraft | ApplicationDraft, judgement: Judgement | None) -> dict[str, Any]:
+    """The fields that items of both tasks have."""
+    names = {"session", "scenario", "subject", "explanation", "people", "misreadings", "teacher"}
+    solved = judgement.solved if judgement else None
+    return {
+        "qid": draft.id,
+        **{name: getattr(draft, name) for name in names},
+        "agreement": round(solved.agreement, 3) if solved else None,
+        "guessed": judgement.guessed if judgement else None,
+    }

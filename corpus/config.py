@@ -53,9 +53,9 @@ class VerifyConfig(BaseModel):
     sessions: bool = Field(default=True, description="have the judge look at each session as a whole")
 
     @property
-    def is_off(self) -> bool:
-        """Whether the judge is asked nothing at all."""
-        return not (self.votes or self.choices_only or self.review or self.sessions)
+    def asks_about_items(self) -> bool:
+        """Whether the judge is asked anything about an item."""
+        return bool(self.votes or self.choices_only or self.review)
 
 
 class DecontaminateConfig(BaseModel):
@@ -63,7 +63,7 @@ class DecontaminateConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     enabled: bool = Field(default=True, description="false is written into data card and report")
-    files: tuple[Path, ...] = Field(default=(), description="further exams: JSONL whose texts must not occur")
+    files: tuple[Path, ...] = Field(default=(), description="further exams, JSON or JSONL, whose texts must not occur")
     ngram: int = Field(default=8, ge=5, le=20, description="words in a row that a scenario may not share with an exam")
     similarity: float = Field(default=75.0, ge=50, le=100, description="similarity of two texts that say the same")
 
@@ -78,7 +78,7 @@ class CurateConfig(BaseModel):
         default=1.5, ge=1, description="words of the right cause or option, at most so many times the median option's"
     )
     session_faults: float = Field(
-        default=0.25, gt=0, le=1, description="share of a session's messages with a fault above which its items go"
+        default=0.5, gt=0, le=1, description="share of a session's messages with a fault above which its items go"
     )
     near_duplicate: float = Field(default=85.0, ge=50, le=100, description="similarity of near-duplicate scenarios")
     embeddings: str | None = Field(

@@ -1,47 +1,63 @@
-"""Curation: drafts in, items with a split out, and a reason for everything that was dropped."""
+"""Curation: drafts that passed the rules become items with a part; what the judge or a size refuses has a reason."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from corpus.assemble import assemble_items
-from corpus.checks import find_fault
-from corpus.config import CurateConfig
-from corpus.duplicates import find_duplicates
-from corpus.records import ApplicationDraft, ApplicationItem, UnderstandingDraft, UnderstandingItem
-from corpus.split import Split, split_by_session
+from corpus.balance import select_balanced
+from corpus.config import CurateConfig, VerifyConfig
+from corpus.judgements import why_aside
+from corpus.records import ApplicationDraft, ApplicationItem, Judgement, UnderstandingDraft, UnderstandingItem
+from corpus.screening import Drop
+from corpus.split import Split, split_by_persona
 
-
-@dataclass(frozen=True)
-class Drop:
-    """A draft that was not kept, why, and of which kept draft it is a duplicate, if so."""
-
-    id: str
-    reason: str
-    kept: str = ""
+Item = UnderstandingItem | ApplicationItem
 
 
 @dataclass(frozen=True)
 class Curated:
-    """Kept items in ID order, the part of each session, and the drops in ID order."""
+    """Kept items and items set aside, in ID order; session → part; drops of this step; and what categories lack.
 
-    items: list[UnderstandingItem | ApplicationItem]
+    ``aside`` are the items that the judge did not pass: they are no part of the data, but people may bring them back.
+    """
+
+    items: list[Item]
+    aside: list[Item]
     splits: dict[str, Split]
-    drops: list[Drop] = field(default_factory=list)
+    drops: list[Drop]
+    short: dict[str, int]
 
 
-def curate(drafts: Iterable[UnderstandingDraft | ApplicationDraft], config: CurateConfig, seed: int) -> Curated:
-    """Check, deduplicate, assemble, and split; the result depends on the set of drafts, not on their order."""
-    drops: list[Drop] = []
-    sound: list[UnderstandingDraft | ApplicationDraft] = []
-    for draft in sorted(drafts, key=lambda d: d.id):
-        if fault := find_fault(draft, config):
-            drops.append(Drop(draft.id, fault))
-        else:
-            sound.append(draft)
-    marks = find_duplicates(((draft.id, draft.scenario) for draft in sound), config.near_duplicate)
-    drops += [Drop(key, reason, kept) for key, (kept, reason) in marks.items()]
-    items = assemble_items([draft for draft in sound if draft.id not in marks], seed)
-    splits = split_by_session(items, config.validation, config.heldout, seed)
-    return Curated(items, splits, sorted(drops, key=lambda drop: drop.id))
+def curate(
+    passed: Sequence[UnderstandingDraft | ApplicationDraft],
+    judgements: Mapping[str, Judgement],
+    personas: Mapping[str, str],
+    verify: VerifyConfig,
+    config: CurateConfig,
+    seed: int,
+) -> Curated:
+    """Set aside, balance, assemble, and split.
+
+    Args:
+        passed: drafts that no rule objects to, in any order.
+        judgements: by draft ID; a draft without one is not taken for verified.
+        personas: session ID → persona text.
+
+    Raises:
+        RecipeError: `curate.sizes` names a category that does not exist.
+    """
+    drafts = sorted(passed, key=lambda draft: draft.id)
+    reasons = {draft.id: why_aside(judgements.get(draft.id), verify) for draft in drafts}
+    drops = [Drop(key, "judge", reason) for key, reason in reasons.items() if reason]
+    confidence = {key: found.solved.agreement for key, found in judgements.items() if found.solved}
+    verified = [draft for draft in drafts if not reasons[draft.id]]
+    balanced = select_balanced(verified, config.sizes, confidence, seed)
+    drops += [Drop(key, "sizes", reason) for key, reason in balanced.surplus.items()]
+    kept = set(balanced.kept)
+    items = assemble_items([draft for draft in verified if draft.id in kept], seed, judgements)
+    aside = assemble_items([draft for draft in drafts if reasons[draft.id]], seed, judgements)
+    # Those set aside are dealt with the others, so that people may bring them back into the part of their persona.
+    splits = split_by_persona([*items, *aside], personas, config.validation, config.heldout, seed)
+    return Curated(items, aside, splits, sorted(drops, key=lambda drop: drop.id), balanced.short)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from math import ceil
 from pathlib import Path
 
 from corpus.errors import RecipeError
-from corpus.jsonl import iter_records
+from corpus.jsonl import BadRow, Model, iter_good_records, iter_records
 from corpus.records import Persona, Theme
 from corpus.seeds import rng_for
 
@@ -19,28 +20,37 @@ KEYWORD_WEIGHT = 3.0  # a theme is so many times likelier per keyword that it sh
 _NOT_EMPLOYED = re.compile(r"\b(retired|unemployed|homemaker|pensioner)\b", re.IGNORECASE)
 
 
-def sample_personas(path: Path | None, sessions: int, uses: int, seed: int) -> list[Persona]:
+def sample_personas(
+    path: Path | None, sessions: int, uses: int, seed: int, rejected: list[BadRow] | None = None
+) -> list[Persona]:
     """Return one persona per session and some to spare, each new persona before any is used again.
 
     The file is read once as a stream; memory holds at most SPARE × ``sessions`` personas (reservoir sampling,
     Vitter 1985, algorithm R), so a file of any size will do.
 
+    Args:
+        path: JSON Lines of personas; None for the packaged ones.
+        sessions: number of sessions planned.
+        uses: how often a persona may be used.
+        seed: seed of the recipe.
+        rejected: an empty list that takes the lines of ``path`` that are no persona; without it they are an error.
+
     Raises:
         RecipeError: the file has too few personas for ``sessions`` at ``uses`` uses each.
-        DataError: the file is unreadable or malformed.
+        DataError: the file is unreadable or malformed, or not one of its lines is a persona.
     """
-    source = path or files("corpus").joinpath("data/personas.jsonl")
     rng, pool, seen, most = rng_for(seed, "personas"), list[Persona](), 0, ceil(SPARE * sessions)
-    for persona in iter_records(source, Persona):
+    for persona in _read(path, "personas.jsonl", Persona, rejected):
         seen += 1
         if len(pool) < most:
             pool.append(persona)
         elif (slot := rng.randrange(seen)) < most:
             pool[slot] = persona
     if seen * uses < sessions:
+        hint = f"; unusable lines: {len(rejected)}, line {rejected[0].line}: {rejected[0].reason}" if rejected else ""
         raise RecipeError(
-            f"plan.sessions is {sessions}, but {source} has {seen} personas at {uses} uses each "
-            f"(plan.persona_uses); lower plan.sessions to {seen * uses} or raise plan.persona_uses"
+            f"plan.sessions is {sessions}, but {path or 'the packaged file'} has {seen} personas at {uses} uses each "
+            f"(plan.persona_uses); lower plan.sessions to {seen * uses} or raise plan.persona_uses{hint}"
         )
     chosen: list[Persona] = []
     for _ in range(min(uses, ceil(most / len(pool)))):
@@ -49,9 +59,9 @@ def sample_personas(path: Path | None, sessions: int, uses: int, seed: int) -> l
     return chosen
 
 
-def load_themes(path: Path | None) -> list[Theme]:
-    """Read the themes of a recipe, or the packaged ones; raises DataError."""
-    return list(iter_records(path or files("corpus").joinpath("data/themes.jsonl"), Theme))
+def load_themes(path: Path | None, rejected: list[BadRow] | None = None) -> list[Theme]:
+    """Read the themes of a recipe, or the packaged ones; ``rejected`` and DataError as for `sample_personas`."""
+    return list(_read(path, "themes.jsonl", Theme, rejected))
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,13 @@ class Pairer:
         self.uses[theme.theme] += 1
         self.pairs.add((persona.persona, theme.theme))
         return theme, fit
+
+
+def _read(path: Path | None, packaged: str, model: type[Model], rejected: list[BadRow] | None) -> Iterator[Model]:
+    """Yield the records of a user's file, or of a packaged one, which is read strictly."""
+    if path is None:
+        return iter_records(files("corpus").joinpath("data", packaged), model)
+    return iter_records(path, model) if rejected is None else iter_good_records(path, model, rejected)
 
 
 def _has_word(text: str, word: str) -> bool:

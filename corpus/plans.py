@@ -13,6 +13,7 @@ from typing import cast
 from corpus.attributes import arc_of, draw_attributes
 from corpus.config import PlanConfig
 from corpus.decks import Cell, Dealer, Deck, cell_named
+from corpus.jsonl import BadRow
 from corpus.names import names_by_region
 from corpus.pairing import Pairer, load_themes, sample_personas
 from corpus.records import Method, Moment, Narration, Person, Persona, Plan, Pronouns
@@ -32,17 +33,21 @@ MAX_MOMENTS = 12  # of a session in which two of its 14 turns go to the risk and
 class Planner:
     """Plans the sessions of a recipe, one after the other.
 
+    Lines of the recipe's own theme and persona files that cannot be used are in ``rejected``.
+
     Raises:
         RecipeError: a weight names no category, or personas or themes do not suffice.
-        DataError: a persona or theme file is unreadable.
+        DataError: a persona or theme file is unreadable, or not one line of it can be used.
     """
 
     def __init__(self, config: PlanConfig, seed: int):
         self.config, self.seed = config, seed
         self.dealer = Dealer(config.weights, seed)
-        themes = [theme for theme in load_themes(config.themes) if config.sensitive_themes or not theme.care]
-        self._pairer = Pairer(themes)
-        self._personas = sample_personas(config.personas, config.sessions, config.persona_uses, seed)
+        no_themes, no_personas = list[BadRow](), list[BadRow]()
+        themes = load_themes(config.themes, no_themes)
+        self._pairer = Pairer([theme for theme in themes if config.sensitive_themes or not theme.care])
+        self._personas = sample_personas(config.personas, config.sessions, config.persona_uses, seed, no_personas)
+        self.rejected = [*no_themes, *no_personas]
         self._methods: Deck[Method] = Deck(_method_cards(config.method), seed, "methods")
         self._made = 0
 

@@ -27,7 +27,7 @@ class Record(BaseModel):
 class Persona(Record):
     """A person in one sentence; only ``persona`` is required, so PersonaHub files work as they are."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, str_strip_whitespace=True)
     persona: str = Field(min_length=1)
     age: int | None = Field(default=None, ge=0, le=120)
     occupation: str = ""
@@ -254,7 +254,7 @@ class Solved(Record):
 class Judgement(Record):
     """What the judge found about a draft; a part that was not asked for is None or empty.
 
-    ``faults`` are names of signatures.judging.ITEM_FAULTS and EXPLANATION_FAULTS, each confirmed by a second look;
+    ``faults`` are names of signatures.judging.ITEM_FAULTS and EXPLANATION_FAULTS, each confirmed by most of three further looks;
     ``guessed`` tells whether the item was answered rightly without its scenario.
     """
 

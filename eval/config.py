@@ -22,3 +22,11 @@ class ExamConfig(BaseModel):
     limit: int | None = Field(default=None, ge=1, description="at most so many items per task; default: all")
     max_tokens: int = Field(default=96, ge=8, description="most tokens of a generated answer")
     batch_size: int = Field(default=32, ge=1)
+
+
+class AnalyseConfig(BaseModel):
+    """`analyse:` how the panel is asked."""
+
+    model_config = ConfigDict(extra="forbid")
+    samples: int = Field(default=3, ge=1, description="answers per item and model, each with a seed of its own")
+    limit: int | None = Field(default=None, ge=1, description="at most so many items per task; default: all")

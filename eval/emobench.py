@@ -1,9 +1,10 @@
-"""EmoBench (Sabour et al., ACL 2024), English: from a local folder or from the Hugging Face hub."""
+"""EmoBench (Sabour et al., ACL 2024), English and Chinese: from a local folder or from the Hugging Face hub."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -11,6 +12,8 @@ from corpus.errors import DataError
 from corpus.jsonl import iter_objects
 from corpus.records import ApplicationItem, Item, UnderstandingItem
 from eval.config import HUB
+
+Language = Literal["en", "zh"]
 
 HUB_DATASET = "SahandSab/EmoBench"
 PROBE_SECONDS = 5.0
@@ -22,17 +25,19 @@ class EmoBenchUnavailable(DataError):
     """EmoBench could not be fetched; an exam goes on without it and says so."""
 
 
-def load_emobench(source: str) -> list[UnderstandingItem | ApplicationItem]:
-    """Return the English items of both tasks, IDs prefixed with the task (``EA-17``).
+def load_emobench(source: str, languages: Sequence[Language] = ("en",)) -> list[UnderstandingItem | ApplicationItem]:
+    """Return the items of both tasks in some languages, IDs prefixed with the task (``EA-17``).
+
+    An item has the same ID in both languages.  The exam is taken in English; decontamination needs both.
 
     Raises:
         EmoBenchUnavailable: the hub cannot be reached.
         DataError: the folder lacks a file, or a row is malformed; the message names the line.
     """
-    return _from_hub() if source == HUB else _from_folder(Path(source))
+    return _from_hub(languages) if source == HUB else _from_folder(Path(source), languages)
 
 
-def _from_folder(folder: Path) -> list[UnderstandingItem | ApplicationItem]:
+def _from_folder(folder: Path, languages: Sequence[Language]) -> list[UnderstandingItem | ApplicationItem]:
     if missing := [name for name in FILES.values() if not (folder / name).is_file()]:
         raise DataError(
             f"exam.emobench: {folder} has no {missing[0]}; name a folder with {' and '.join(FILES.values())}"
@@ -40,12 +45,12 @@ def _from_folder(folder: Path) -> list[UnderstandingItem | ApplicationItem]:
     items = []
     for task, name in FILES.items():
         for number, row in iter_objects(folder / name):
-            if row.get("language", "en") == "en":
+            if row.get("language", "en") in languages:
                 items.append(_read(row, task, f"{folder / name}, line {number}"))
     return items
 
 
-def _from_hub() -> list[UnderstandingItem | ApplicationItem]:
+def _from_hub(languages: Sequence[Language]) -> list[UnderstandingItem | ApplicationItem]:
     import httpx
     from datasets import get_dataset_config_names, load_dataset
     from huggingface_hub import HfApi, constants
@@ -59,7 +64,7 @@ def _from_hub() -> list[UnderstandingItem | ApplicationItem]:
             for split in load_dataset(HUB_DATASET, config).values():
                 for number, row in enumerate(split, 1):
                     task = "EU" if "emotion_choices" in row else "EA"
-                    if row.get("language", "en") == "en":
+                    if row.get("language", "en") in languages:
                         items.append(_read(row, task, f"{HUB_DATASET} {config}, row {number}"))
     except (OSError, HfHubHTTPError, httpx.HTTPError) as error:  # offline mode and ConnectionError are OSErrors
         raise EmoBenchUnavailable(

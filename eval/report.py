@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict
 
+from corpus.funnel import FunnelStep
 from corpus.records import ApplicationItem, Session, UnderstandingItem
 from eval.plots import draw_loss
 from eval.scores import Comparison, ScoreRow
@@ -29,15 +30,6 @@ class Training(BaseModel):
     validation_loss: list[tuple[int, float]]
 
 
-class FunnelStep(BaseModel):
-    """One step from planned moments to kept items, and what fell out there."""
-
-    model_config = ConfigDict(frozen=True)
-    name: str
-    count: int
-    lost: dict[str, int] = {}
-
-
 @dataclass(frozen=True)
 class Report:
     """All that the page shows."""
@@ -47,6 +39,7 @@ class Report:
     scripted: bool
     manifest: dict[str, Any]
     funnel: list[FunnelStep]
+    checks: list[str]
     cells: dict[str, int]
     splits: dict[str, int]
     training: Training

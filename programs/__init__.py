@@ -1,1 +1,1 @@
-"""How asks compose: the therapy session and the item converter, as DSPy modules."""
+"""How asks compose: therapy sessions, the item converter, and the verifier, as DSPy modules."""

@@ -1,10 +1,11 @@
 """A run is a folder:
 
 recipe.yaml     the recipe as resolved        journals/   one append-only JSONL per stage
-manifest.json   versions, models, spending    data/       items.jsonl, dropped.jsonl, README.md
+manifest.json   versions, models, spending    data/       items.jsonl, aside.jsonl, dropped.jsonl, README.md …
 stages/         a marker per finished stage   student/    base, checkpoints, tuned
-exam/           marked answers                calls.jsonl one line per call of a model
-answers.jsonl   answers kept (the cache)      report.json, report.html
+exam/           marked answers                reviews/    what people said of items, one file each
+answers.jsonl   answers kept (the cache)      calls.jsonl one line per call of a model
+                                              report.json, report.html
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from corpus.errors import EmoReasonError, RecipeError, RunError
 from corpus.jsonl import write_text_atomically
 from runs.recipe import Recipe, flatten, is_operational
 
-STAGES = ("generate", "curate", "train", "exam", "report")
+STAGES = ("generate", "verify", "curate", "train", "exam", "report")
 _PACKAGES = ("emoreason", "dspy-ai", "torch", "transformers", "trl", "peft", "datasets")
 
 
@@ -47,6 +48,11 @@ class Run:
         return self.path / "data" / "items.jsonl"
 
     @property
+    def aside_path(self) -> Path:
+        """Items that the judge set aside, sorted by ID, each with the reason."""
+        return self.path / "data" / "aside.jsonl"
+
+    @property
     def calls_path(self) -> Path:
         """One line per call of a model, whatever the stage."""
         return self.path / "calls.jsonl"
@@ -57,14 +63,23 @@ class Run:
         cache = self.recipe.generate.cache
         return self.path if cache == "run" else cache
 
-    def note(self, **facts: Any) -> None:
-        """Write facts into the manifest, over what stood under the same names."""
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Versions, seeds, models, spending; raises RunError when it cannot be read."""
         path = self.path / "manifest.json"
         try:
-            manifest = json.loads(path.read_text(encoding="utf-8"))
+            manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RunError(f"{path} cannot be read; choose another folder with --out") from error
-        write_text_atomically(path, json.dumps(manifest | facts, indent=1) + "\n")
+        return manifest
+
+    def note_prompts(self, stage: str, fingerprint: str) -> None:
+        """Write into the manifest what tells the prompts of a stage from others."""
+        self.note(prompts=self.manifest.get("prompts", {}) | {stage: fingerprint})
+
+    def note(self, **facts: Any) -> None:
+        """Write facts into the manifest, over what stood under the same names."""
+        write_text_atomically(self.path / "manifest.json", json.dumps(self.manifest | facts, indent=1) + "\n")
 
     @property
     def student_path(self) -> Path:
@@ -112,7 +127,8 @@ def open_run(path: Path, recipe: Recipe) -> Iterator[Run]:
                 _refuse_changes(path, recipe)
             else:
                 # Without addresses: a run folder may be given away.
-                dump = recipe.model_dump(mode="json", exclude={"lms": {"__all__": {"base_url"}}})
+                addresses = {"__all__": {"base_url"}}
+                dump = recipe.model_dump(mode="json", exclude={"lms": addresses, "panel": addresses})
                 resolved = yaml.safe_dump(dump, sort_keys=False, allow_unicode=True)
                 write_text_atomically(path / "manifest.json", json.dumps(_manifest(recipe), indent=1) + "\n")
                 write_text_atomically(recipe_file, resolved)

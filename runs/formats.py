@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import dspy
 
 from lms.spec import ModelSpec
-from runs.recipe import Recipe
 from signatures.chat_adapter import ChatAdapter
 
 
-def adapters_of(recipe: Recipe) -> dict[str, dspy.Adapter]:
+def adapters_of(specs: Mapping[str, ModelSpec]) -> dict[str, dspy.Adapter]:
     """Return role → adapter, by `structured` of the role's model."""
-    return {role: _adapter_for(spec) for role, spec in recipe.roles.items()}
+    return {role: _adapter_for(spec) for role, spec in specs.items()}
 
 
 def _adapter_for(spec: ModelSpec) -> dspy.Adapter:

@@ -14,6 +14,8 @@ from programs.asking import AskFailed
 from programs.concise import ConciseSession
 from programs.converter import ItemConverter
 from programs.mads import TherapySession
+from programs.verify.sessions import SessionJudge
+from programs.verify.verifier import Verifier
 from runs.formats import adapters_of
 from runs.recipe import ROLES, Recipe
 
@@ -51,10 +53,16 @@ def find_longest_prompts(recipe: Recipe) -> dict[str, Request]:
         engine.supports_response_schema = structured[role] == "schema"
         lms[role] = dspy.LM(f"{SCRIPTED}/{role}", engine=engine, cache=False)
     hold, write, convert = TherapySession(), ConciseSession(), ItemConverter()
-    with dspy.context(lm=lms["teacher"], roles=lms, adapters=adapters_of(recipe), trace=[], disable_history=True):
+    judge, verify = SessionJudge(), Verifier()
+    with dspy.context(lm=lms["teacher"], roles=lms, adapters=adapters_of(recipe.roles), trace=[], disable_history=True):
         for plan in islice(Planner(recipe.plan, recipe.seed).first_round(), SESSIONS):
             try:
-                convert(session=(hold if plan.method == "mads" else write)(plan=plan).session)
+                session = (hold if plan.method == "mads" else write)(plan=plan).session
+                drafts = convert(session=session).drafts
+                if recipe.verify.sessions:
+                    judge(session=session)
+                for draft in drafts if recipe.verify.asks_about_items else ():
+                    verify(draft=draft, config=recipe.verify)
             except AskFailed:  # one session less to measure
                 continue
     return {role: engine.longest for role, engine in engines.items() if engine.longest}

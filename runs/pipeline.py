@@ -27,7 +27,7 @@ def run_stages(recipe: Recipe, path: Path, console: Console, stages: Sequence[st
         Planner(recipe.plan, recipe.seed)  # what cannot be planned is refused before a folder is made for it
     with open_run(path, recipe) as run:
         for stage in stages:
-            if marker := run.finished(stage):
+            if stage in STAGES and (marker := run.finished(stage)):  # others may be asked for more
                 console.print(f"{stage}: done before ({marker['seconds']:.0f} s)", style="dim", highlight=False)
                 continue
             started = time.monotonic()
@@ -50,12 +50,25 @@ def _describe(stage: str, result: dict[str, Any]) -> str:
                 f"{spent['calls']:,} calls ({sum(spent['failed'].values()):,} lost), {result['retries']} retries, "
                 f"{spent['input_tokens']:,} + {spent['output_tokens']:,} tokens{money}"
             )
+        case "verify":
+            steps = ("screened", "duplicates", "contaminated", "aside")
+            reasons = _count({reason: count for step in steps for reason, count in result[step].items()})
+            return f"{result['passed']} of {result['drafts']} drafts passed; the others: {reasons}"
         case "curate":
-            reasons = ", ".join(f"{reason} {count}" for reason, count in result["dropped"].items())
-            return f"{result['kept']} items kept; dropped: {reasons or 'none'}"
+            surplus = f"; {_count(result['surplus'])}" if result["surplus"] else ""
+            return f"{result['kept']} items kept ({_count(result['splits'])}){surplus}"
+        case "analyse":
+            return (
+                f"{result['items']} items, {result['answers']:,} answers of {result['examinees']} examinees, "
+                f"{sum(result['failed'].values())} failed"
+            )
         case "train":
             return f"{result['rows']} rows, {result['tokens']} tokens, {result['steps']} steps"
         case "exam":
             return f"{sum(row['n'] for row in result['exam'])} answers marked"
         case _:
             return f"{result['page']} written"
+
+
+def _count(reasons: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in reasons.items()) or "none"

@@ -7,7 +7,7 @@ from rapidfuzz import process
 from corpus.errors import RunError
 from corpus.records import ApplicationItem, Session, UnderstandingItem
 from runs.folder import Run
-from runs.stages.curate import read_items
+from runs.items import read_items
 from runs.stages.generate import read_sessions
 
 

@@ -14,15 +14,18 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapidfuzz import process
 
-from corpus.config import CurateConfig, PlanConfig
+from corpus.balance import resolve_sizes
+from corpus.config import CurateConfig, PlanConfig, VerifyConfig
 from corpus.decks import cell_shares
 from corpus.errors import RecipeError
-from eval.config import HUB, ExamConfig
+from eval.config import HUB, AnalyseConfig, ExamConfig
 from finetune.config import TrainConfig
 from lms.ledger import LimitsConfig
 from lms.spec import OLLAMA, SCRIPTED, TRANSFORMERS, ModelSpec
 
-ROLES = ("teacher", "background", "client", "therapist", "supervisor", "dialogue", "converter")
+WRITERS = ("teacher", "background", "client", "therapist", "supervisor", "dialogue", "converter")
+JUDGE = "judge"
+ROLES = (*WRITERS, JUDGE)
 
 
 class GenerateConfig(BaseModel):
@@ -44,10 +47,13 @@ class Recipe(BaseModel):
     lms: dict[str, ModelSpec] = Field(description=f"role → model; roles are {', '.join(ROLES)}")
     plan: PlanConfig = Field(default_factory=PlanConfig)
     generate: GenerateConfig = Field(default_factory=GenerateConfig)
+    verify: VerifyConfig = Field(default_factory=VerifyConfig)
     curate: CurateConfig = Field(default_factory=CurateConfig)
     train: TrainConfig = Field(default_factory=TrainConfig)
     exam: ExamConfig = Field(default_factory=ExamConfig)
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
+    panel: dict[str, ModelSpec] = Field(default_factory=dict, description="name → model that `analyse` asks")
+    analyse: AnalyseConfig = Field(default_factory=AnalyseConfig)
 
     @property
     def teacher(self) -> ModelSpec:
@@ -57,12 +63,16 @@ class Recipe(BaseModel):
     @property
     def roles(self) -> dict[str, ModelSpec]:
         """The model of each role."""
-        return {role: self.lms.get(role, self.teacher) for role in ROLES}
+        return self.models_of(*ROLES)
+
+    def models_of(self, *roles: str) -> dict[str, ModelSpec]:
+        """The models of the named roles; one that has none of its own gets the teacher's."""
+        return {role: self.lms.get(role, self.teacher) for role in roles}
 
 
 # Keys that decide how a run goes but not what an answer says; they may differ when a run goes on.
 _OPERATIONAL = re.compile(
-    r"generate\.(?:concurrency|cache)|exam\.batch_size|train\.threads|limits\.\w+"
+    r"generate\.(?:concurrency|cache)|exam\.batch_size|curate\.min_\w+|train\.threads|limits\.\w+|analyse\.\w+|panel\..+"
     r"|lms\.\w+\.(?:base_url|api_key_env|num_ctx|max_tokens|keep_alive|timeout|retries|patience|concurrency|prices(?:\.\w+)?)"
 )
 
@@ -143,15 +153,14 @@ def _check_combinations(recipe: Recipe, path: Path) -> None:
             raise RecipeError(f"{path}: lms.{role}: no such role{_nearest(role, ROLES)}")
     if "teacher" not in recipe.lms:
         raise RecipeError(f"{path}: lms.teacher is missing; name a model, for example scripted/counsel")
-    for role, spec in recipe.lms.items():
+    named = {f"lms.{role}": spec for role, spec in recipe.lms.items()}
+    for key, spec in (named | {f"panel.{name}": spec for name, spec in recipe.panel.items()}).items():
         if (
             recipe.limits.money is not None
             and not spec.prices
             and spec.provider not in (SCRIPTED, OLLAMA, TRANSFORMERS)
         ):
-            raise RecipeError(
-                f"{path}: limits.money needs lms.{role}.prices: {{input: …, output: …}} per million tokens"
-            )
+            raise RecipeError(f"{path}: limits.money needs {key}.prices: {{input: …, output: …}} per million tokens")
     if isinstance(recipe.generate.cache, Path) and recipe.generate.cache.is_file():
         raise RecipeError(f"{path}: generate.cache: {recipe.generate.cache} is a file; name a folder, or run, or null")
     if recipe.plan.moments[0] > recipe.plan.moments[1] or recipe.plan.moments[0] < 2:
@@ -163,11 +172,16 @@ def _check_combinations(recipe: Recipe, path: Path) -> None:
     for key, bounds in (("eu_words", recipe.curate.eu_words), ("ea_words", recipe.curate.ea_words)):
         if bounds[0] >= bounds[1]:
             raise RecipeError(f"{path}: curate.{key}: write [fewest, most]")
-    for key, file in (("personas", recipe.plan.personas), ("themes", recipe.plan.themes)):
+    for key, file in (
+        ("plan.personas", recipe.plan.personas),
+        ("plan.themes", recipe.plan.themes),
+        *(("curate.decontaminate.files", file) for file in recipe.curate.decontaminate.files),
+    ):
         if file is not None and not file.is_file():
-            raise RecipeError(f"{path}: plan.{key}: {file} is not a file")
+            raise RecipeError(f"{path}: {key}: {file} is not a file")
     try:
         cell_shares(recipe.plan.weights)
+        resolve_sizes(recipe.curate.sizes)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
     source = recipe.exam.emobench

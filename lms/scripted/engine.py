@@ -16,7 +16,7 @@ from typing import Any
 from dspy.lm15 import InvalidRequestError, Message, Request, Response, TextPart, Usage
 
 from corpus.seeds import derive_seed
-from lms.scripted.judge import answer_exam, review
+from lms.scripted.judge import answer_exam, compare_scenarios, judge_session, review, review_explanation
 from lms.scripted.mistakes import DEFAULT_RATES, Mistake, Mistakes
 from lms.scripted.prompt import Prompt
 from lms.scripted.reflection import INSTRUCTION_OUTPUTS, describe, propose
@@ -43,8 +43,13 @@ WRITERS: tuple[tuple[str, str, Writer], ...] = (
     ("scenario", "emotion_names", write_understanding),
     ("scenario", "moment", write_application),
     ("faults", "rubric", review),
+    ("cites", "explanation", review_explanation),
+    ("opens_with_event", "transcript", judge_session),
+    ("relation", "exam_scenario", compare_scenarios),
     ("answer", "scenario", answer_exam),
+    ("answer", "choices", answer_exam),
     ("answer_q1", "scenario", answer_exam),
+    ("answer_q1", "cause_choices", answer_exam),
     *((name, "", propose) for name in INSTRUCTION_OUTPUTS),
     *(
         (name, "", describe)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from corpus.safety import puts_safety_first
-from corpus.taxonomy import find_emotion_words
+from corpus.taxonomy import find_emotion_words, load_taxonomy
 from lms.scripted.recognise import recognise_answer
 
 Fields = Mapping[str, Any]
@@ -35,13 +35,7 @@ FOREIGN = (
     "The twins had warned of exactly this at the christening.",
     "The court had decided so in the spring, and everybody knew.",
 )
-SYNONYMS = tuple(
-    frozenset(pair.split("/"))
-    for pair in (
-        "Joy/Delight", "Sadness/Grief", "Guilt/Remorse", "Anger/Annoyance", "Fear/Nervousness", "Fear/Horror",
-        "Indifferent/Unbothered", "Disgust/Loathe", "Anticipation/Excitement", "Hopeless/Pessimism", "Love/Caring",
-    )
-)  # fmt: skip
+SYNONYMS = tuple(frozenset(pair) for pair in load_taxonomy().synonyms)
 
 _CLOSED = re.compile(
     r"(?:^|[.!…”] )(?:Do|Did|Does|Is|Are|Was|Were|Can|Could|Have|Has|Will|Would|Should)\b[^.!?]*\?\s*$"
@@ -61,7 +55,7 @@ def _wrong(fields: Fields) -> list[str]:
 
 
 def _names_emotion(given: Mapping[str, str], fields: Fields) -> bool:
-    return "emotion" in fields and bool(find_emotion_words(str(fields.get("scenario", ""))))
+    return "emotion" in fields and bool(find_emotion_words(str(fields.get("scenario", "")), str(fields["emotion"])))
 
 
 def _near_synonym(given: Mapping[str, str], fields: Fields) -> bool:

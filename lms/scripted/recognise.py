@@ -13,6 +13,8 @@ from functools import cache, lru_cache
 from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
+
 from lms.scripted.frames import ApplicationTurn, UnderstandingTurn, load_frames
 
 MIN_COVER = 0.6  # share of a frame text's weight that must be found in what is read
@@ -35,23 +37,22 @@ class _Index:
         self.words = [set(_WORD.findall(_SLOT.sub(" ", text).lower())) for _, text in texts]
         counts = Counter(chain.from_iterable(self.words))
         self.weight = {word: math.log(1 + len(texts) / count) for word, count in counts.items()}
-        self.total = [sum(self.weight[word] for word in words) or 1.0 for words in self.words]
-        self.by_word: dict[str, list[int]] = defaultdict(list)
+        self.total = np.array([sum(self.weight[word] for word in sorted(words)) or 1.0 for words in self.words])
+        by_word: dict[str, list[int]] = defaultdict(list)
         for number, words in enumerate(self.words):
             for word in words:
-                self.by_word[word].append(number)
+                by_word[word].append(number)
+        self.by_word = {word: np.array(numbers) for word, numbers in by_word.items()}
 
     def find(self, text: str) -> Found | None:
-        """Return the turn whose text is covered best by ``text``, if any is covered well."""
-        cover: dict[int, float] = defaultdict(float)
-        for word in set(_WORD.findall(text.lower())):
-            weight = self.weight.get(word, 0.0)
-            for number in self.by_word.get(word, ()):
-                cover[number] += weight
-        best = max(cover, key=lambda number: (cover[number] / self.total[number], self.total[number]), default=None)
-        if best is None or cover[best] / self.total[best] < MIN_COVER:
-            return None
-        return self.found[best]
+        """Return the turn whose text is covered best by ``text``, of equals the longest, if any is covered well."""
+        cover = np.zeros(len(self.found))
+        # In sorted order, so that sums, and with them ties, are the same in every process.
+        for word in sorted(self.by_word.keys() & _WORD.findall(text.lower())):
+            cover[self.by_word[word]] += self.weight[word]
+        share = cover / self.total
+        best = max(np.flatnonzero(share == share.max()), key=lambda number: self.total[number])
+        return self.found[best] if share[best] >= MIN_COVER else None
 
 
 @cache

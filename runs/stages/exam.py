@@ -18,10 +18,10 @@ from eval.exam import Exam, keys_of
 from eval.scores import Comparison, Mark, ScoreRow, Stage, by_task, compare, score_row
 from lms.in_process.engine import InProcessEngine
 from runs.folder import Run
+from runs.items import read_items
 from runs.journal import Journal
 from runs.pool import run_units
 from runs.progress import show_progress
-from runs.stages.curate import read_items
 from runs.stages.train import base_path
 
 Items = Sequence[UnderstandingItem | ApplicationItem]

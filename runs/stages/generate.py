@@ -6,41 +6,35 @@ When sessions or items failed, further rounds plan again what the short categori
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import dspy
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from corpus.errors import EmoReasonError, LimitError, RunError, TeacherError
+from corpus.errors import RunError
+from corpus.jsonl import write_jsonl
 from corpus.plans import Planner
 from corpus.quotas import find_lacking, shares_of
 from corpus.records import Draft, Method, Plan, Session
 from corpus.text import reason_of
 from lms.build import Models
-from lms.cache import use_cache
-from lms.faults import classify
-from lms.ledger import Ledger, LimitReached
-from lms.spec import TRANSFORMERS
 from programs.asking import AskFailed
 from programs.concise import ConciseSession
 from programs.converter import ItemConverter
 from programs.mads import TherapySession
+from runs.fingerprint import fingerprint_prompts
 from runs.folder import Run
-from runs.formats import adapters_of
 from runs.generation_display import show_generation
 from runs.journal import Journal
 from runs.pool import run_units
+from runs.recipe import WRITERS
+from runs.serving import Reach, open_models, share_one_core, short_reason
 from runs.tally import Tally
 
-# What the recipe got wrong, and what may be the fault of one item once a session was finished.
-FATAL = (dspy.LMAuthError, dspy.LMBillingError, dspy.LMConfigurationError, dspy.LMUnsupportedModelError,
-         dspy.LMUnsupportedFeatureError)  # fmt: skip
-FATAL_AT_FIRST = (dspy.LMInvalidRequestError,)
-MAX_UNREACHED = 8  # sessions in a row without a usable teacher before the stage gives up
 FURTHER_ROUNDS = 3
 LEAST = 6  # moments: less than a session would bring is not planned again
 _DRAFT: TypeAdapter[Draft] = TypeAdapter(Draft)
@@ -65,25 +59,19 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
     recipe = run.recipe
     tally = Tally(recipe.curate)
     planner = Planner(recipe.plan, recipe.seed)
-
-    def announce(line: str) -> None:
-        console.print(f"generate: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-
+    rejected = Counter(bad.path for bad in planner.rejected)
+    write_jsonl(run.path / "data" / "rejected.jsonl", map(asdict, planner.rejected))
+    for path, count in rejected.items():
+        console.print(
+            f"generate: {path}: {count} lines cannot be used, the others are; data/rejected.jsonl says why",
+            style="yellow", markup=False, highlight=False, soft_wrap=True,
+        )  # fmt: skip
     with ExitStack() as stack:
         sessions = stack.enter_context(Journal(run.journal_path("sessions")))
         drafts = stack.enter_context(Journal(run.journal_path("drafts")))
         tally.read(sessions, drafts)
-        ledger = stack.enter_context(Ledger("generate", run.calls_path, recipe.limits))
-        stack.callback(lambda: run.note(spending=ledger.as_json()))
-        models = stack.enter_context(
-            Models(
-                recipe.roles, ledger, recipe.generate.concurrency, cached=run.cache_path is not None, announce=announce
-            )
-        )
-        kept = run.cache_path if models.keep_answers else None
-        stack.enter_context(use_cache(kept, shared=kept != run.path))
-        run.note(weights={role: models.weights[role] for role in recipe.lms if models.weights[role]})
-        worker = _Worker(run, sessions, drafts, tally, models, stack)
+        models = stack.enter_context(open_models(run, "generate", recipe.models_of(*WRITERS), console))
+        worker = _Worker(run, sessions, drafts, tally, models)
         plans = list(planner.first_round())
         shares = shares_of(Counter(moment.cell for plan in plans for moment in plan.moments))
         planned: list[str] = []
@@ -99,12 +87,13 @@ def generate(run: Run, console: Console) -> dict[str, Any]:
             cells = ", ".join(f"{cell} {count}" for cell, count in lacking.items())
             console.print(f"generate: {len(plans)} sessions more for what is lacking: {cells}", soft_wrap=True)
     summary = tally.summary()
+    run.note_prompts("generate", fingerprint_prompts(worker.programs(summary["methods"])))
     if not summary["sessions"]:
         reason, count = tally.failures.most_common(1)[0]
         failed = sum(summary["failed_sessions"].values())
         advice = "; `emoreason doctor` looks at the models" if reason.startswith("teacher:") else ""
         raise RunError(f"generate: none of {failed} sessions could be finished; {count} times: {reason}{advice}")
-    return summary | {"spent": ledger.total.as_json()}
+    return summary | {"rejected": dict(rejected), "spent": models.ledger.total.as_json()}
 
 
 def _hold(name: str, plans: Sequence[Plan], worker: _Worker, concurrency: int, console: Console) -> None:
@@ -113,18 +102,12 @@ def _hold(name: str, plans: Sequence[Plan], worker: _Worker, concurrency: int, c
     done = len(plans) - len(todo)
     if done:
         console.print(f"{name}: {done} of {len(plans)} sessions are done, going on")
-    unreached = 0
     models = worker.models
-    one_core = all(spec.provider != TRANSFORMERS for spec in models.specs.values())  # torch wants them all
+    one_core = share_one_core(models)
     with show_generation(console, name, worker.tally, models, done, len(plans)) as show:
         for count, outcome in enumerate(run_units(todo, worker.run, concurrency, models.stop, one_core), done + 1):
             show(count)
-            unreached = unreached + 1 if outcome.unreached else 0
-            if unreached >= MAX_UNREACHED:
-                raise TeacherError(
-                    f"{outcome.reason}; {MAX_UNREACHED} sessions in a row failed so. "
-                    "Finished sessions are kept: mend the teacher and run the same command again"
-                )
+            worker.reach.count(outcome.reason if outcome.unreached else "")
 
 
 def read_sessions(run: Run) -> Iterator[Session]:
@@ -144,17 +127,20 @@ def read_drafts(run: Run) -> Iterator[Draft]:
 class _Worker:
     """Takes one plan through session and conversion, journalling each."""
 
-    def __init__(self, run: Run, sessions: Journal, drafts: Journal, tally: Tally, models: Models, stack: ExitStack):
+    def __init__(self, run: Run, sessions: Journal, drafts: Journal, tally: Tally, models: Models):
+        self.reach = Reach("teacher")
         self.sessions, self.drafts, self.tally, self.models = sessions, drafts, tally, models
         self.held = {
             row["id"]: row["session"] for row in sessions.rows() if row["ok"] and not tally.converted(row["id"])
         }
         specs = run.recipe.roles
         self.teacher, self.converter = specs["teacher"].identity, specs["converter"].identity
-        adapters = adapters_of(run.recipe)
-        stack.enter_context(dspy.context(lm=models.lms["teacher"], roles=models.lms, adapters=adapters))
         self.methods: dict[Method, dspy.Module] = {"mads": TherapySession(), "concise": ConciseSession()}
         self.convert = ItemConverter()
+
+    def programs(self, methods: Iterable[Method]) -> list[dspy.Module]:
+        """The programs that sessions of these methods go through."""
+        return [self.convert, *(self.methods[method] for method in methods)]
 
     def run(self, plan: Plan) -> Outcome:
         with dspy.context(trace=[], disable_history=True):
@@ -164,7 +150,7 @@ class _Worker:
             except AskFailed as error:
                 return Outcome(error.reason)
             except dspy.LMError as error:
-                self._raise_if_fatal(error)
+                self.reach.raise_if_fatal(error, at_first=self.tally.is_empty)
                 return self._unreached(plan, error)
         drafts = [d.model_copy(update={"teacher": self.converter}).model_dump(mode="json") for d in written.drafts]
         self._add_drafts({"id": plan.id, **_costs(written), "failures": written.failures, "drafts": drafts})
@@ -183,22 +169,9 @@ class _Worker:
         self._add_session({"id": plan.id, "ok": True, **_costs(prediction), "session": session.model_dump(mode="json")})
         return session
 
-    def _raise_if_fatal(self, error: dspy.LMError) -> None:
-        """Raise what no further call would mend; until a session was finished, a refused call is the recipe's fault."""
-        cause = error.__cause__
-        if isinstance(cause, EmoReasonError):
-            raise cause
-        if isinstance(cause, LimitReached):
-            raise LimitError(
-                f"stopped: {cause.message}; finished sessions and answers are kept: "
-                "raise the limit and run the same command to go on"
-            ) from error
-        if isinstance(error, FATAL) or (isinstance(error, FATAL_AT_FIRST) and self.tally.is_empty):
-            raise TeacherError(f"teacher {reason_of(error)}") from error
-
     def _unreached(self, plan: Plan, error: dspy.LMError) -> Outcome:
         """Note a teacher that did not answer; a session that was held stays, and only its conversion is lost."""
-        reason = f"teacher: {classify(error).reason}"  # the error's own words may hold an address
+        reason = short_reason("teacher", error)
         if self.tally.held(plan.id):
             moments = {moment.id: reason for moment in plan.moments}
             self._add_drafts({"id": plan.id, "ok": False, "failures": moments, "drafts": []})

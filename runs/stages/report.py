@@ -9,13 +9,16 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from corpus.funnel import build_funnel
 from corpus.jsonl import write_text_atomically
+from corpus.outcomes import Verified
 from corpus.seeds import rng_for
-from eval.report import FunnelStep, Report, Training, render_html
+from eval.report import Report, Training, render_html
 from eval.scores import Comparison, ScoreRow
 from lms.spec import SCRIPTED
+from runs.card import guess_rates
 from runs.folder import STAGES, Run
-from runs.stages.curate import read_items
+from runs.items import read_items
 from runs.stages.generate import read_sessions
 
 SESSIONS_SHOWN, ITEMS_SHOWN = 3, 8
@@ -25,12 +28,13 @@ def report(run: Run, console: Console) -> dict[str, Any]:
     """Write both reports and print the table; raises RunError when an earlier stage is missing."""
     done = {stage: run.require(stage) for stage in STAGES[:-1]}
     seconds = {stage: marker["seconds"] for stage, marker in done.items()}
-    generated, curated, examined = done["generate"], done["curate"], done["exam"]
+    generated, verified, curated, examined = (done[stage] for stage in ("generate", "verify", "curate", "exam"))
     write_text_atomically(
         run.path / "report.json",
         json.dumps(
             {
                 "generate": _facts(generated),
+                "verify": _facts(verified),
                 "curate": _facts(curated),
                 "train": _facts(done["train"]),
                 "exam": examined["exam"],
@@ -51,7 +55,8 @@ def report(run: Run, console: Console) -> dict[str, Any]:
             teacher=run.recipe.teacher.identity,
             scripted=run.recipe.teacher.provider == SCRIPTED,
             manifest=json.loads((run.path / "manifest.json").read_text(encoding="utf-8")),
-            funnel=_funnel(generated, curated),
+            funnel=build_funnel(generated, verified, curated),
+            checks=_say_checks(run, Verified.model_validate(verified)),
             cells=curated["cells"],
             splits=curated["splits"],
             training=Training.model_validate(done["train"]),
@@ -107,10 +112,21 @@ def _facts(marker: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in marker.items() if key not in ("stage", "seconds")}
 
 
-def _funnel(generated: dict[str, Any], curated: dict[str, Any]) -> list[FunnelStep]:
-    return [
-        FunnelStep(name="sessions finished", count=generated["sessions"], lost=generated["failed_sessions"]),
-        FunnelStep(name="moments planned in them", count=generated["moments"]),
-        FunnelStep(name="drafts written", count=generated["drafts"], lost=generated["unwritten"]),
-        FunnelStep(name="items kept", count=curated["kept"], lost=curated["dropped"]),
+def _say_checks(run: Run, verified: Verified) -> list[str]:
+    """What the judge and the comparison with exams did, or that they did not take place."""
+    config, exams = run.recipe.verify, verified.exams
+    if not verified.judge:
+        lines = ["No judge looked at the items: labels are as the writer planned them."]
+    else:
+        lines = [f"Judge: {verified.judge}, up to {config.votes} blind answers an item."]
+    lines += [
+        f"Without the scenario it answered {rate.share:.1%} of {rate.n:,} {rate.task} items rightly "
+        f"(95% {rate.low:.1%} to {rate.high:.1%}; chance {rate.chance:.1%})."
+        for rate in guess_rates(verified)
     ]
+    if exams.compared:
+        dropped = sum(verified.contaminated.values())
+        lines.append(f"Compared with {', '.join(exams.compared)}: {dropped:,} drafts that overlap were dropped.")
+    else:
+        lines.append("The items were not compared with any exam: scores on one may be inflated by overlap.")
+    return lines + exams.problems

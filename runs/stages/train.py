@@ -14,8 +14,8 @@ from finetune.rows import make_rows
 from finetune.scratch import make_student
 from finetune.sft import train_student
 from runs.folder import Run
+from runs.items import read_items
 from runs.progress import show_progress
-from runs.stages.curate import read_items
 
 
 def train(run: Run, console: Console) -> dict[str, Any]:

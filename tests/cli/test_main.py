@@ -21,7 +21,9 @@ def emoreason(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedP
 
 
 def test_all_commands_are_there() -> None:
-    assert {"run", "generate", "curate", "train", "exam", "report", "validate", "doctor", "show"} <= set(COMMANDS)
+    stages = {"generate", "verify", "curate", "train", "exam", "report"}
+    others = {"run", "validate", "doctor", "show", "analyse", "funnel", "review", "agreement", "export"}
+    assert set(COMMANDS) == stages | others
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -65,7 +67,14 @@ def test_validate_loads_no_torch(tmp_path: Path) -> None:
         (["run", "nowhere.yaml"], 2, "cannot be read"),
         (["validate", "r.yaml", "--set", "plan.sesions=3"], 2, "did you mean sessions"),
         (["show", "."], 1, "not a run folder"),
-        (["curate", "r.yaml"], 1, "emoreason generate"),
+        (["verify", "r.yaml"], 1, "emoreason generate"),
+        (["curate", "r.yaml"], 1, "emoreason verify"),
+        (["analyse", "r.yaml"], 2, "panel"),
+        (["funnel", "."], 1, "not a run folder"),
+        (["export", ".", "--to", "x"], 1, "not a run folder"),
+        (["review", "."], 2, "Missing option '--annotator'"),
+        (["validate", "r.yaml", "--set", "curate.sizes={faux_pass: 3}"], 2, "did you mean faux_pas"),
+        (["validate", "r.yaml", "--set", "curate.decontaminate.files=[none.jsonl]"], 2, "none.jsonl is not a file"),
         (["exam", "r.yaml", "--emobench", "nowhere"], 2, "exam.emobench: nowhere is not a folder"),
         (["fly"], 2, "No such command"),
         (["run"], 2, "Missing argument"),

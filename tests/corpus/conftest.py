@@ -30,15 +30,23 @@ def make_eu(prose: Callable[[object, int], str]) -> MakeEU:
     """``make_eu(id, **changes)``: an EU draft that passes every check."""
 
     def make(key: str = "s1-00000-m0", **changes: Any) -> UnderstandingDraft:
+        scenario, cause = prose(key, 40), prose(f"{key} cause", 8)
+        wrong = tuple(prose(f"{key} wrong cause {n}", 8) for n in range(3))
+        emotion = changes.get("emotion", "Relief & Guilt")
         return UnderstandingDraft.model_validate(
             {
-                **_told(key, prose(key, 40)),
+                **_told(key, scenario),
                 "coarse_category": "complex_emotions",
                 "finegrained_category": "unexpected_outcome",
-                "emotion": "Relief & Guilt",
+                "emotion": emotion,
                 "wrong_emotions": ("Joy", "Anger", "Boredom", "Pride & Sadness", "Curiosity"),
-                "cause": prose(f"{key} cause", 8),
-                "wrong_causes": tuple(prose(f"{key} wrong cause {n}", 8) for n in range(3)),
+                "cause": cause,
+                "wrong_causes": wrong,
+                "explanation": _explain(
+                    changes.get("scenario", scenario),
+                    changes.get("wrong_causes", wrong)[0],
+                    f"{emotion}, because: {changes.get('cause', cause)}",
+                ),
                 **changes,
             }
         )
@@ -51,13 +59,18 @@ def make_ea(prose: Callable[[object, int], str]) -> MakeEA:
     """``make_ea(id, **changes)``: an EA draft that passes every check."""
 
     def make(key: str = "s1-00000-m1", **changes: Any) -> ApplicationDraft:
+        scenario, best = prose(key, 25), prose(f"{key} best", 8)
+        wrong = tuple(prose(f"{key} wrong {n}", 8) for n in range(3))
         return ApplicationDraft.model_validate(
             {
-                **_told(key, prose(key, 25)),
+                **_told(key, scenario),
                 "category": "Social-Self",
                 "question_type": "Action",
-                "best": prose(f"{key} best", 8),
-                "wrong": tuple(prose(f"{key} wrong {n}", 8) for n in range(3)),
+                "best": best,
+                "wrong": wrong,
+                "explanation": _explain(
+                    changes.get("scenario", scenario), changes.get("wrong", wrong)[0], changes.get("best", best)
+                ),
                 **changes,
             }
         )
@@ -73,5 +86,9 @@ def _told(key: str, scenario: str) -> dict[str, Any]:
         "scenario": f"Amina {scenario}",
         "subject": "Amina",
         "misreadings": ("one", "two", "three"),
-        "explanation": scenario[:70],
     }
+
+
+def _explain(scenario: str, wrong: str, answer: str) -> str:
+    """Cue, a wrong answer ruled out, answer."""
+    return f"The cue is “{scenario[:70]}”. It is not “{wrong}”. Answer: {answer}."

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.errors import DataError, RecipeError
+from corpus.jsonl import BadRow
 from corpus.pairing import Pairer, judge_fit, load_themes, sample_personas
 from corpus.records import Persona, Theme
 
@@ -69,10 +70,31 @@ def test_too_few_own_personas_name_key_and_file(tmp_path: Path) -> None:
         sample_personas(path, 5, 2, seed=0)
 
 
-def test_an_empty_persona_file_is_a_recipe_error(tmp_path: Path) -> None:
+def test_lines_that_are_no_persona_are_handed_out_and_the_others_used(tmp_path: Path) -> None:
+    path = write_personas(tmp_path / "wild.jsonl", 6)
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([b"oops", *lines[:3], b'{"persona": 3}', b"", *lines[3:], lines[0][:9]]))
+    rejected: list[BadRow] = []
+    chosen = sample_personas(path, 4, 1, seed=0, rejected=rejected)
+    assert chosen == sample_personas(write_personas(tmp_path / "clean.jsonl", 6), 4, 1, seed=0)
+    assert [(row.path, row.line) for row in rejected] == [(str(path), line) for line in (1, 5, 10)]
+    assert rejected[1].reason == "persona: Input should be a valid string"
+
+
+def test_too_few_personas_say_that_others_could_not_be_used(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text('oops\n{"persona": "A diver"}\n[]\n')
+    with pytest.raises(RecipeError, match=r"has 1 personas.*; unusable lines: 2, line 1: not JSON"):
+        sample_personas(path, 5, 2, seed=0, rejected=[])
+
+
+def test_a_persona_file_without_a_persona_is_a_data_error(tmp_path: Path) -> None:
     path = write_personas(tmp_path / "none.jsonl", 0)
-    with pytest.raises(RecipeError, match="has 0 personas"):
-        sample_personas(path, 1, 3, seed=0)
+    with pytest.raises(DataError, match=r"none\.jsonl: has no rows"):
+        sample_personas(path, 1, 3, seed=0, rejected=[])
+    path.write_text('{"description": "no persona"}\n')
+    with pytest.raises(DataError, match=r"line 1: persona: Field required; none of 1 lines"):
+        sample_personas(path, 1, 3, seed=0, rejected=[])
 
 
 def test_keys_of_other_peoples_persona_files_are_ignored_but_persona_is_required(tmp_path: Path) -> None:
@@ -191,8 +213,12 @@ def test_a_theme_that_was_used_is_less_likely_to_be_used_again() -> None:
     assert max(others) < 1.2 * min(others)
 
 
-def test_own_themes_are_read_strictly(tmp_path: Path) -> None:
+def test_themes_are_read_strictly_unless_bad_lines_are_collected(tmp_path: Path) -> None:
     path = tmp_path / "themes.jsonl"
     path.write_text('{"category": "c", "theme": "t", "description": "d", "ages": [1, 2]}\n')
     with pytest.raises(DataError, match=r"themes\.jsonl, line 1: ages"):
         load_themes(path)
+    path.write_text(path.read_text() + '{"category": "c", "theme": "t", "description": "d"}\n')
+    rejected: list[BadRow] = []
+    assert load_themes(path, rejected) == [Theme(category="c", theme="t", description="d")]
+    assert [(row.line, row.reason) for row in rejected] == [(1, "ages: Extra inputs are not permitted")]

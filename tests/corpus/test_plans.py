@@ -327,3 +327,13 @@ def test_own_personas_and_themes_are_used(tmp_path: Path) -> None:
 def test_a_missing_persona_file_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone\.jsonl: cannot be read"):
         next(make_plans(PlanConfig(personas=tmp_path / "gone.jsonl"), seed=1))
+
+
+def test_the_planner_hands_out_the_lines_that_it_could_not_use(tmp_path: Path) -> None:
+    personas, themes = tmp_path / "p.jsonl", tmp_path / "t.jsonl"
+    personas.write_text('{"persona": "A lighthouse keeper"}\n{"persona": ')
+    themes.write_text("[]\n" + json.dumps({"category": "c", "theme": "The lamp", "description": "It went out."}))
+    planner = Planner(PlanConfig(sessions=1, personas=personas, themes=themes), seed=1)
+    assert [(row.path, row.line) for row in planner.rejected] == [(str(themes), 1), (str(personas), 2)]
+    assert len(list(planner.first_round())) == 1
+    assert Planner(PlanConfig(sessions=1), seed=1).rejected == []

@@ -4,18 +4,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.taxonomy import find_emotion_words, load_taxonomy, split_label
+from corpus.taxonomy import (
+    are_synonyms,
+    find_emotion_words,
+    load_taxonomy,
+    match_emotion_words,
+    match_words_of,
+    split_label,
+)
 
 TAXONOMY = load_taxonomy()
 GIVEAWAYS = sorted({word for emotion in TAXONOMY.emotions.values() for word in emotion.words})
+OWN = [(name, word) for name, emotion in TAXONOMY.emotions.items() for word in emotion.own_words]
 INFLECTIONS = """
     ashamed embarrassing worried anxiety guilty disappointed happier happiest saddest sadder angrier enraged raged
-    jealousy envies hates hating hated frightened terrifying dreads surprised relieved disgusting grieving mourned
-    regretted amused nostalgia eagerly joyfully admiring admiration loathing horrified curiosity hopeful
+    jealousy envies hatred frightened terrifying fearful surprised relieved disgusting grieving mourned
+    regretted amused nostalgia joyfully admiration loathing horrified curiosity hopeful
 """
 LOOKALIKES = """
     environment happening happened perhaps saddle crusade garage courage average enjoyable Joyce joystick admiral
-    museum spider bride envoy invoice gladiator nomad eagle boarded boardroom hope carefully lovely danger
+    museum terrific thriller resent trusty spider bride envoy invoice gladiator nomad eagle boarded boardroom hope carefully lovely danger
 """
 
 
@@ -118,9 +126,63 @@ def test_lookalikes_are_not_found(word: str) -> None:
     assert find_emotion_words(f"There was the {word} again.") == []
 
 
+@pytest.mark.parametrize(("name", "giveaway"), OWN)
+def test_an_own_word_gives_away_its_own_emotion_only(name: str, giveaway: str) -> None:
+    word = giveaway.removesuffix("*")
+    assert find_emotion_words(f"Then {word} came", name) == [word]
+    assert find_emotion_words(f"Then {word} came", f"Amusement & {name}") == [word]
+    assert find_emotion_words(f"Then {word} came") == find_emotion_words(f"Then {word} came", "Amusement") == []
+
+
+def test_every_emotion_has_words_that_give_it_away() -> None:
+    assert all(emotion.words or emotion.own_words for emotion in TAXONOMY.emotions.values())
+
+
 def test_words_are_found_in_order_and_in_several_words() -> None:
     text = "Sad at first, then in love; never mad at them, and let down."
-    assert find_emotion_words(text) == ["Sad", "in love", "mad at", "let down"]
+    assert find_emotion_words(text) == ["Sad", "mad at", "let down"]
+    assert find_emotion_words(text, "Love") == ["Sad", "in love", "mad at", "let down"]
+
+
+def test_a_word_in_a_harmless_phrase_is_passed_over_and_positions_hold() -> None:
+    text = "The relief map was all the rage, and he let down the blind with relief."
+    [found] = match_emotion_words(text)
+    assert text[found.start() : found.end()] == "relief"
+    assert found.start() == text.rindex("relief")
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [("Anger", ["furious", "annoyed"]), ("Joy & Sadness", ["grief"]), ("Fear", ["horror"]), ("Guilt", [])],
+)
+def test_words_of_a_label_are_those_of_its_parts_and_their_near_synonyms(label: str, words: list[str]) -> None:
+    text = "He was furious, she was annoyed, and there was grief and horror."
+    assert [found.group() for found in match_words_of(text, label)] == words
+
+
+def test_near_synonyms_are_pairs_of_known_emotions_and_no_sub_category_mixes_them() -> None:
+    pairs = [frozenset(pair) for pair in TAXONOMY.synonyms]
+    assert len(set(pairs)) == len(pairs)
+    assert all(len(pair) == 2 and pair <= set(TAXONOMY.emotions) for pair in pairs)
+    assert not any(frozenset(split_label(aim)) in pairs for sub in TAXONOMY.sub_categories.values() for aim in sub.aims)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("Joy", "Delight", True),
+        ("Joy", "Joy", True),
+        ("Joy", "Amusement", False),
+        ("Joy & Relief", "Delight & Relief", True),
+        ("Joy & Relief", "Relief & Delight", True),
+        ("Guilt & Sadness", "Grief & Remorse", True),
+        ("Joy & Anger", "Joy & Fear", False),
+        ("Joy & Anger", "Delight", False),
+        ("Fear & Joy", "Horror & Nervousness", False),  # not both parts for the same one
+    ],
+)
+def test_labels_of_two_are_near_synonyms_part_by_part(one: str, other: str, alike: bool) -> None:
+    assert are_synonyms(one, other) is are_synonyms(other, one) is alike
 
 
 @settings(max_examples=50, deadline=None)

@@ -77,6 +77,14 @@ def test_only_english_rows_are_kept(folder: Path) -> None:
     assert [item.qid for item in load_emobench(str(folder))][:3] == ["EA-1", "EA-3", "EA-4"]
 
 
+def test_other_languages_are_loaded_when_asked_for(folder: Path) -> None:
+    spoil(folder / "EA.jsonl", 2, language="zh")
+    both = load_emobench(str(folder), languages=("en", "zh"))
+    assert [(item.qid, item.language) for item in both][:3] == [("EA-1", "en"), ("EA-2", "zh"), ("EA-3", "en")]
+    assert len(both) == 8
+    assert [item.qid for item in load_emobench(str(folder), languages=("zh",))] == ["EA-2"]
+
+
 def test_a_row_without_a_language_is_english(folder: Path) -> None:
     spoil(folder / "EA.jsonl", 2, language=None)
     assert len(load_emobench(str(folder))) == 8
@@ -129,6 +137,14 @@ def test_the_official_sets_hold_200_english_items_each() -> None:
     assert Counter(item.task for item in official) == {"EU": 200, "EA": 200}
     assert {item.language for item in official} == {"en"}
     assert len({item.qid for item in official}) == 400
+
+
+@pytest.mark.skipif(not OFFICIAL.is_dir(), reason="the official test sets are not at hand")
+def test_every_official_item_is_there_in_chinese_too() -> None:
+    official = load_emobench(str(OFFICIAL), languages=("en", "zh"))
+    ids = {language: [item.qid for item in official if item.language == language] for language in ("en", "zh")}
+    assert sorted(ids["en"]) == sorted(ids["zh"])
+    assert len(official) == 800
 
 
 @pytest.mark.parametrize("reach", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9"}])

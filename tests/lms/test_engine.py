@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import dspy
 import pytest
@@ -25,7 +25,10 @@ from signatures.items import WriteApplicationItem, WriteUnderstandingItem
 from signatures.judging import (
     CLIENT_FAULTS,
     ITEM_FAULTS,
+    JudgeParaphrase,
+    JudgeSession,
     ReviewApplicationItem,
+    ReviewExplanation,
     ReviewMessage,
     ReviewUnderstandingItem,
 )
@@ -38,6 +41,7 @@ from signatures.session import (
     WriteCase,
     WriteDialogue,
 )
+from signatures.solving import GuessApplication, GuessUnderstanding, SolveApplication, SolveUnderstanding
 
 Ask = tuple[type[dspy.Signature], dict[str, Any]]
 
@@ -106,7 +110,21 @@ def judging_asks(plan: Plan) -> list[Ask]:
             (review, {name: written.get(name) for name in review.input_fields} | {"rubric": rubric(ITEM_FAULTS)})
         )
     message = {"speaker": "CLIENT", "recent_turns": TALK, "message": "I sat down.", "rubric": rubric(CLIENT_FAULTS)}
-    return [*asks, (ReviewMessage, message)]
+    lettered = dict.fromkeys(("emotion_choices", "cause_choices", "choices"), "A) I left early.\nB) I stayed on.")
+    shown = {"scenario": "I left early.", "question": "What?", "question_1": "What?", "question_2": "Why?"} | lettered
+    blind = (SolveUnderstanding, SolveApplication, GuessUnderstanding, GuessApplication)
+    explained = {
+        "scenario": written["scenario"], "question": "What would help?", "right_answer": written["best"],
+        "wrong_answers": "\n".join(f"- {text}" for text in written["wrong"]), "explanation": written["explanation"],
+    }  # fmt: skip
+    return [
+        *asks,
+        (ReviewMessage, message),
+        (ReviewExplanation, explained),
+        (JudgeSession, {"transcript": TALK}),
+        (JudgeParaphrase, {"scenario": "I left early.", "exam_scenario": "She stayed on."}),
+        *((ask_, {name: shown[name] for name in ask_.input_fields}) for ask_ in blind),
+    ]
 
 
 def written_asks(plan: Plan) -> list[Ask]:
@@ -137,6 +155,9 @@ def test_every_ask_is_answered_in_full_through_every_adapter(adapter: type[dspy.
             answer = ask(teacher(), signature, **inputs)
         assert set(answer.keys()) == set(signature.output_fields)
         for name, field in signature.output_fields.items():
+            if get_origin(field.annotation) is Literal:
+                assert answer[name] in get_args(field.annotation), name
+                continue
             assert isinstance(answer[name], field.annotation if isinstance(field.annotation, type) else list), name
             assert answer[name] or name == "faults" or field.annotation is bool, name
 

@@ -15,14 +15,15 @@ from lms.scripted.phrases import phrases
 from lms.scripted.prompt import Prompt
 from lms.scripted.speakers import respond_as_therapist, speak_as_client, write_dialogue
 from lms.scripted.writers import write_application, write_understanding
-from signatures.judging import CLIENT_FAULTS, ITEM_FAULTS, THERAPIST_FAULTS
+from signatures.judging import CLIENT_FAULTS, EXPLANATION_FAULTS, ITEM_FAULTS, THERAPIST_FAULTS
 
 Written = tuple[dict[str, str], dict[str, Any]]  # what was given, what was written
 
 SESSIONS = 60
 SLIPS = 0.01  # of clean answers may show a fault by accident
 PHASES = ("facts and feelings: x", "meaning: x", "perspective: x")
-RUBRICS = (ITEM_FAULTS, CLIENT_FAULTS, THERAPIST_FAULTS)
+OF_ITEMS = [name for name in (*ITEM_FAULTS, *EXPLANATION_FAULTS) if name in MISTAKES]
+RUBRICS = (OF_ITEMS, CLIENT_FAULTS, THERAPIST_FAULTS)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_every_mistake_but_the_broken_format_has_a_spotter_and_a_line_in_one_rub
 
 
 @pytest.mark.parametrize("task", ["EU", "EA"])
-@pytest.mark.parametrize("mistake", ITEM_FAULTS)
+@pytest.mark.parametrize("mistake", OF_ITEMS)
 def test_a_spotter_sees_its_mistake_in_every_item_that_has_it(
     mistake: Mistake, task: str, moments: dict[str, list[Moment]]
 ) -> None:
@@ -110,7 +111,7 @@ def test_spotters_see_almost_nothing_in_items_without_mistakes(task: str, moment
 
 
 @pytest.mark.parametrize("task", ["EU", "EA"])
-@pytest.mark.parametrize("mistake", ITEM_FAULTS)
+@pytest.mark.parametrize("mistake", OF_ITEMS)
 def test_no_spotter_takes_one_mistake_of_an_item_for_another(
     mistake: Mistake, task: str, moments: dict[str, list[Moment]]
 ) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 import dspy
@@ -13,14 +14,32 @@ from corpus.records import ApplicationItem, Moment, UnderstandingItem
 from corpus.seeds import rng_for
 from lms.build import build_lm
 from lms.scripted.faults import SPOTS
-from lms.scripted.judge import IMAGINES, MISREADS, OVERLOOKS, answer_exam, review
+from lms.scripted.judge import (
+    IMAGINES,
+    MISREADS,
+    OVERLOOKS,
+    answer_exam,
+    compare_scenarios,
+    judge_session,
+    review,
+    review_explanation,
+)
 from lms.scripted.mistakes import Mistake, Mistakes
+from lms.scripted.phrases import phrases
 from lms.scripted.prompt import Prompt
+from lms.scripted.recognise import recognise_scenario
 from lms.scripted.writers import write_application, write_understanding
 from lms.spec import ModelSpec
 from signatures.exam import LETTERS, exam_inputs, exam_signature
 from signatures.exam_adapter import ExamAdapter
-from signatures.judging import CLIENT_FAULTS, ITEM_FAULTS, THERAPIST_FAULTS, ReviewMessage
+from signatures.judging import (
+    CLIENT_FAULTS,
+    EXPLANATION_SCORES,
+    ITEM_FAULTS,
+    SESSION_SCORES,
+    THERAPIST_FAULTS,
+    ReviewMessage,
+)
 
 Item = UnderstandingItem | ApplicationItem
 
@@ -70,8 +89,21 @@ def write(moment: Moment, *made: Mistake) -> dict[str, Any]:
 def reviewed(item: dict[str, Any], seed: int = 0, rubric: str = RUBRIC) -> dict[str, Any]:
     """The judge's view of an item, given as an adapter would give it."""
     given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in item.items()}
-    del given["misreadings"]
+    del given["misreadings"], given["explanation"]
     return review(prompt(seed, ("remarks", "faults"), **given, rubric=rubric), NONE)
+
+
+def explained(item: dict[str, Any], seed: int = 0, **other: str) -> dict[str, Any]:
+    """The judge's scores of an item's explanation."""
+    if "cause" in item:
+        right, wrong = f"{item['emotion']}, because: {item['cause']}", [*item["wrong_emotions"], *item["wrong_causes"]]
+    else:
+        right, wrong = item["best"], item["wrong"]
+    given = {
+        "scenario": item["scenario"], "question": "What, and why?", "right_answer": right,
+        "wrong_answers": "\n".join(f"- {text}" for text in wrong), "explanation": item["explanation"],
+    }  # fmt: skip
+    return review_explanation(prompt(seed, ("remarks", *EXPLANATION_SCORES), **(given | other)), NONE)
 
 
 def as_item(moment: Moment) -> Item:
@@ -113,6 +145,12 @@ def assert_share(found: Sequence[bool], expected: float) -> None:
     assert abs(share - expected) < SURE * error, f"{share:.3f} of {len(found)}, expected {expected}"
 
 
+def said_most(looks: Sequence[dict[str, Any]], score: str) -> str:
+    """The level that most looks give a score."""
+    levels = [look[score] for look in looks]
+    return str(max(set(levels), key=levels.count))
+
+
 @pytest.mark.parametrize("mistake", ITEM_FAULTS)
 def test_a_fault_that_is_there_is_found_in_nineteen_of_twenty_cases(mistake: Mistake, moments: list[Moment]) -> None:
     told = [moment for moment in moments if SPOTS[mistake]({}, write(moment, mistake))]
@@ -137,7 +175,7 @@ def test_a_second_look_with_another_seed_errs_elsewhere(moments: list[Moment]) -
 
 def test_remarks_say_what_was_found_and_come_with_it(moments: list[Moment]) -> None:
     for moment in moments[:100]:
-        found = reviewed(write(moment, "absurd_distractor", "foreign_fact"))
+        found = reviewed(write(moment, "absurd_distractor", "long_key"))
         assert all(ITEM_FAULTS[name] in found["remarks"] for name in found["faults"])
         assert found["remarks"]
 
@@ -146,7 +184,7 @@ def test_only_names_of_the_rubric_are_found(moments: list[Moment]) -> None:
     rubric = "zebra: the item has stripes\nlong_key: the right answer is longer\n\nA note to the judge, without a name."
     seen: set[str] = set()
     for moment in moments:
-        item = write(moment, "absurd_distractor", "long_key", "generic_explanation")
+        item = write(moment, "absurd_distractor", "long_key")
         seen.update(reviewed(item, rubric=rubric)["faults"])
         assert reviewed(item, rubric="")["faults"] == []
     assert "long_key" in seen
@@ -180,6 +218,162 @@ def test_a_message_is_reviewed_by_the_rubric_of_its_speaker(
             for seed in range(15)
         ]
     assert {name for name in faults if sum(name in look for look in looks) > len(looks) / 2} == {fault} - {""}
+
+
+@pytest.mark.parametrize(
+    ("mistake", "score"),
+    [
+        ("generic_explanation", "cites"),
+        ("generic_explanation", "rules_out"),
+        ("foreign_fact", "stays_within"),
+        ("contradicts_key", "reaches_key"),
+    ],
+)
+def test_a_fault_of_an_explanation_is_scored_no_in_nineteen_of_twenty_cases(
+    mistake: Mistake, score: str, moments: list[Moment]
+) -> None:
+    told = [moment for moment in moments if moment.narration == "third person"]
+    scores = [explained(write(moment, mistake), seed)[score] for seed, moment in enumerate(told)]
+    assert len(scores) > 100
+    assert_share([level == "no" for level in scores], 1 - OVERLOOKS)
+
+
+def test_a_sound_explanation_is_scored_yes_but_for_one_score_in_fifty(moments: list[Moment]) -> None:
+    looks = [explained(write(moment), seed) for seed, moment in enumerate(moments)]
+    levels = [look[score] for look in looks for score in EXPLANATION_SCORES]
+    assert_share([level == "no" for level in levels], IMAGINES)
+    assert levels.count("yes") > 0.96 * len(levels)
+    for look in looks:
+        assert ("no" in [look[score] for score in EXPLANATION_SCORES]) == (
+            look["remarks"].partition(":")[0] in {line.partition(":")[0] for line in phrases().judge["found"]}
+        )
+
+
+def test_an_explanation_between_the_levels_is_scored_partly(moments: list[Moment]) -> None:
+    item = write(moments[0])
+    unquoted = item["explanation"].replace("“", "„")
+    elsewhere = "The cue is “nobody came”. Therefore it is so."
+    for text, score, level in (
+        (elsewhere, "cites", "partly"), (unquoted, "cites", "no"), (elsewhere, "reaches_key", "partly"),
+    ):  # fmt: skip
+        assert said_most([explained(item, seed, explanation=text) for seed in range(9)], score) == level
+
+
+def test_an_explanation_of_another_hand_is_never_faulted_by_a_guess() -> None:
+    item = {"scenario": FOREIGN[0].scenario, "emotion": "Relief", "wrong_emotions": ["Pride"], "cause": "It is over",
+            "wrong_causes": ["It began"], "explanation": "It is so."}  # fmt: skip
+    looks = [explained(item, seed) for seed in range(100)]
+    assert {look[score] for look in looks for score in EXPLANATION_SCORES} == {"partly", "yes"}
+    assert all("guess" in look["remarks"] for look in looks)
+
+
+def session_of(moments: list[Moment], count: int = 5) -> list[str]:
+    """A session as the teacher holds it: an event in each client message, a question of the phase after it."""
+    lines = phrases()
+    told = []
+    for number, (stage, moment) in enumerate(zip(list(lines.stages)[:count], moments, strict=False)):
+        doubt = f" {lines.client['doubt'][0]}" if not number else ""
+        phase = ("facts", "facts", "meaning", "meaning", "perspective")[number]
+        told.append(f"CLIENT: {lines.stages[stage][0]} {write(moment)['scenario']}{doubt}")
+        told.append(f"THERAPIST: You were there. {lines.therapist[phase][number]}")
+    return told
+
+
+def judged(transcript: list[str], seeds: int = 15) -> dict[str, str]:
+    """What the judge scores in most looks."""
+    outputs = ("remarks", *SESSION_SCORES)
+    looks = [judge_session(prompt(seed, outputs, transcript="\n".join(transcript)), NONE) for seed in range(seeds)]
+    return {score: said_most(looks, score) for score in SESSION_SCORES}
+
+
+def test_a_session_of_its_own_is_scored_by_what_stands_in_it(moments: list[Moment]) -> None:
+    sound, fine = session_of(moments[:5]), dict.fromkeys(SESSION_SCORES, "yes")
+    advice = "THERAPIST: You waited. You should simply tell them so. What holds you back?"
+    doubt = phrases().client["doubt"][0]
+    label = "CLIENT: I felt nothing but anger. "
+    assert judged(sound) == fine
+    assert judged([sound[0], advice, *sound[2:]]) == fine | {"follows_phases": "partly"}
+    assert judged([sound[0], advice, sound[2], advice, *sound[4:]]) == fine | {"follows_phases": "no"}
+    assert judged([*sound[:8], sound[8], sound[1]]) == fine | {"follows_phases": "partly"}
+    assert judged([sound[0].replace("CLIENT: ", label), *sound[1:]]) == fine | {"shows_feeling": "no"}
+    assert judged([*sound[:2], sound[2].replace("CLIENT: ", label), *sound[3:]]) == fine | {"shows_feeling": "partly"}
+    assert judged([f"CLIENT: It is a lot. {doubt}", *sound[1:]]) == fine | {"opens_with_event": "partly"}
+    assert judged([f"CLIENT: So much. {doubt}", sound[1], "CLIENT: Yes.", *sound[3:]])["opens_with_event"] == "no"
+    assert judged([sound[0].replace(f" {doubt}", ""), *sound[1:]])["has_conflict"] == "partly"  # torn comes later
+    assert judged([sound[0].replace(f" {doubt}", ""), *sound[1:4]])["has_conflict"] == "no"
+    assert judged(sound[:4])["feeling_moves"] == "partly"
+    assert judged(sound[:2])["feeling_moves"] == "no"
+
+
+def test_a_session_is_misjudged_at_the_stated_rates(moments: list[Moment]) -> None:
+    sound = "\n".join(session_of(moments[:5]))
+    labelled = sound.replace("CLIENT: ", "CLIENT: I felt nothing but anger. ", 1)
+    outputs = ("remarks", *SESSION_SCORES)
+    looks = [judge_session(prompt(seed, outputs, transcript=sound), NONE) for seed in range(300)]
+    assert_share([look[score] == "no" for look in looks for score in SESSION_SCORES], IMAGINES)
+    looks = [judge_session(prompt(seed, outputs, transcript=labelled), NONE) for seed in range(300)]
+    assert_share([look["shows_feeling"] == "no" for look in looks], 1 - OVERLOOKS)
+
+
+def test_a_session_of_another_hand_is_never_faulted_by_a_guess() -> None:
+    talk = "CLIENT: I felt nothing but anger.\nTHERAPIST: You should rest. You should tell them."
+    looks = [judge_session(prompt(n, ("remarks", *SESSION_SCORES), transcript=talk), NONE) for n in range(60)]
+    assert {look[score] for look in looks for score in SESSION_SCORES} == {"partly", "yes"}
+    assert all("guess" in look["remarks"] for look in looks)
+
+
+def test_scenarios_are_compared_by_the_turn_that_they_tell(moments: list[Moment]) -> None:
+    texts = [text for moment in moments if recognise_scenario(text := write(moment)["scenario"])]
+    pairs = [*combinations(texts[:120], 2), *((text, f"It was a Monday. {text}") for text in texts)]
+    seen = {"same story": list[bool](), "same theme": list[bool](), "different": list[bool]()}
+    for seed, (one, other) in enumerate(pairs):
+        first, second = recognise_scenario(one), recognise_scenario(other)
+        assert first
+        assert second
+        truth = "same story" if first == second else "same theme" if first.frame == second.frame else "different"
+        answer = compare_scenarios(prompt(seed, ("remarks", "relation"), scenario=one, exam_scenario=other), NONE)
+        seen[truth].append(answer["relation"] == truth)
+        assert answer["remarks"] in phrases().judge[answer["relation"].replace(" ", "_")]
+    assert min(map(len, seen.values())) > 10
+    assert_share(seen["same story"], 1 - OVERLOOKS)
+    assert_share(seen["different"], 1 - IMAGINES)
+
+
+def test_of_texts_of_another_hand_only_the_words_are_compared() -> None:
+    one, other = (item.scenario for item in FOREIGN)
+    turned = ". ".join(reversed(one.rstrip(".").split(". ")))
+    for seed in range(40):
+        for text, relation in ((turned, "same story"), (other, "different")):
+            asked = prompt(seed, ("remarks", "relation"), scenario=one, exam_scenario=text)
+            answer = compare_scenarios(asked, NONE)
+            assert answer["relation"] == relation
+            assert "guess" in answer["remarks"]
+
+
+@pytest.mark.parametrize("task", ["EU", "EA"])
+def test_options_under_letters_are_answered_as_lists_are(task: str, moments: list[Moment]) -> None:
+    for item in [as_item(moment) for moment in moments if moment.task == task][:60]:
+        signature = exam_signature(item.task, "reasoned")
+        given = {
+            name: v if isinstance(v, str) else "\n".join(f"{x}) {c}" for x, c in zip(LETTERS, v, strict=False))  # type: ignore[call-overload]
+            for name, v in exam_inputs(item).items()
+        }
+        assert answer_exam(prompt(0, list(signature.output_fields), **given), NONE) == examined(item)
+
+
+@pytest.mark.parametrize("task", ["EU", "EA"])
+def test_without_the_scenario_it_guesses_at_chance_and_says_so(task: str, moments: list[Moment]) -> None:
+    right: list[list[bool]] = []
+    items = [as_item(moment) for moment in moments if moment.task == task]
+    for seed, item in enumerate(items):
+        signature = exam_signature(item.task, "reasoned")
+        given = {name: v if isinstance(v, str) else json.dumps(v) for name, v in exam_inputs(item).items()}
+        del given["scenario"]
+        answer = answer_exam(prompt(seed, list(signature.output_fields), **given), NONE)
+        assert "guess" in answer["reasoning"]
+        right.append(list(rights(item, answer)))
+    for question, (choices, _) in enumerate(items[0].questions):
+        assert_share([one[question] for one in right], 1 / len(choices))
 
 
 @pytest.mark.parametrize("task", ["EU", "EA"])

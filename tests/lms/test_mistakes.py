@@ -22,12 +22,12 @@ from lms.scripted.speakers import respond_as_therapist, speak_as_client, write_d
 from lms.scripted.writers import write_application, write_understanding
 from signatures.chat_adapter import ChatAdapter
 from signatures.items import WriteApplicationItem, WriteUnderstandingItem
-from signatures.judging import CLIENT_FAULTS, ITEM_FAULTS, THERAPIST_FAULTS
+from signatures.judging import CLIENT_FAULTS, EXPLANATION_FAULTS, ITEM_FAULTS, THERAPIST_FAULTS
 from signatures.session import ContinueAsClient, RespondAsTherapist, WriteDialogue
 
 CALLS = 2000
 ADAPTERS = (dspy.ChatAdapter, ChatAdapter, dspy.JSONAdapter)
-GROUPS = (tuple(ITEM_FAULTS), tuple(CLIENT_FAULTS), tuple(THERAPIST_FAULTS))
+GROUPS = ((*ITEM_FAULTS, *EXPLANATION_FAULTS), tuple(CLIENT_FAULTS), tuple(THERAPIST_FAULTS))
 
 WORDINGS: list[tuple[Mistake, str]] = [
     ("names_emotion", "Avoid naming the emotion in the scenario; let behaviour and body language convey it."),

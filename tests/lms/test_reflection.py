@@ -20,11 +20,12 @@ from lms.scripted.faults import SPOTS
 from lms.scripted.mistakes import KINDS, MISTAKES, Mistake, heeded
 from lms.spec import ModelSpec
 from signatures.items import WriteUnderstandingItem
-from signatures.judging import CLIENT_FAULTS, ITEM_FAULTS, THERAPIST_FAULTS
+from signatures.judging import CLIENT_FAULTS, EXPLANATION_FAULTS, ITEM_FAULTS, THERAPIST_FAULTS
 from signatures.session import ContinueAsClient, RespondAsTherapist
 
 ADAPTERS = (dspy.ChatAdapter, dspy.JSONAdapter)
-FAULTS = ITEM_FAULTS | CLIENT_FAULTS | THERAPIST_FAULTS
+RUBRICS = ITEM_FAULTS | EXPLANATION_FAULTS | CLIENT_FAULTS | THERAPIST_FAULTS
+FAULTS = {name: about for name, about in RUBRICS.items() if name in MISTAKES}  # those that the teacher can make
 BASE = RespondAsTherapist.instructions
 SAID = (
     "I left early and walked home.", "The keys fell twice.", "My sister rang at nine.",

@@ -72,7 +72,8 @@ def write() -> Write:
     def recipe(folder: Path, plan: dict[str, Any], **teacher: Any) -> Path:
         path = folder / "recipe.yaml"
         spec = {"model": "scripted/counsel", "mistakes": {}, "retries": 0, **teacher}
-        path.write_text(yaml.safe_dump({"name": "g", "seed": 5, "lms": {"teacher": spec}, "plan": plan}))
+        recipe = {"name": "g", "seed": 5, "lms": {"teacher": spec}, "plan": plan, "exam": {"emobench": None}}
+        path.write_text(yaml.safe_dump(recipe))
         return path
 
     return recipe
@@ -99,7 +100,7 @@ def announced(printed: str) -> list[int]:
 def mixed(tmp_path_factory: pytest.TempPathFactory, write: Write) -> Run:
     """Ten sessions of both methods by a teacher with its usual mistakes, curated."""
     path = write(tmp_path_factory.mktemp("mixed"), {"sessions": 10, "method": MIXED}, mistakes=None)
-    return run(path, stages=("generate", "curate"))[0]
+    return run(path, stages=("generate", "verify", "curate"))[0]
 
 
 def test_both_methods_come_by_their_shares(mixed: Run) -> None:
@@ -314,7 +315,7 @@ def test_a_failed_session_is_tried_again_when_the_stage_goes_on(
 ) -> None:
     path = write(tmp_path, {"sessions": 9, "method": "concise"})
     teacher.play = down({"messages"}, BUSY)
-    with pytest.raises(TeacherError, match=r"8 sessions in a row.*run the same command again"):
+    with pytest.raises(TeacherError, match=r"8 units of work in a row.*run the same command again"):
         run(path, "generate.concurrency=1")
     assert [row["ok"] for row in rows(read_run(tmp_path / "out"), "sessions")] == [False] * 8
     teacher.play = lambda prompt, values: values

@@ -1,4 +1,4 @@
-"""`kill -9` at random points of generate and curate: nothing lost, nothing doubled, the same bytes in the end."""
+"""`kill -9` at random points of generate and verify: nothing lost, nothing doubled, the same bytes in the end."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import pytest
 import yaml
 
 SESSIONS = 24
-KILLS_PER_RUN = 5
+KILLS_PER_RUN = 5  # of generate
 RUNS = 4  # × 5 = 20 kill points
+VERIFY_KILLS = 2
+JOURNALS = {"generate": ("sessions", "drafts"), "verify": ("judgements", "session-judgements")}
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +29,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "lms": {"teacher": {"model": "scripted/counsel", "latency": 0.002, "mistakes": {"names_emotion": 0.4}}},
         "plan": {"sessions": SESSIONS},
         "generate": {"concurrency": 3},
+        "exam": {"emobench": None},
     }
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return path
@@ -48,8 +51,18 @@ def finish(stage: str, recipe: Path, out: Path) -> None:
     assert process.returncode == 0, errors.decode()
 
 
-def size(out: Path) -> int:
-    return sum(path.stat().st_size for path in (out / "journals").glob("*.jsonl"))
+def size(out: Path, stage: str = "generate") -> int:
+    paths = (out / "journals" / f"{name}.jsonl" for name in JOURNALS[stage])
+    return sum(path.stat().st_size for path in paths if path.exists())
+
+
+def kill_at(stage: str, target: float, recipe: Path, out: Path) -> None:
+    """Start a stage and kill it when its journals have reached a size."""
+    process = start(stage, recipe, out)
+    while size(out, stage) < target and process.poll() is None:
+        time.sleep(0.0005)
+    process.kill()
+    process.communicate()
 
 
 def units(journal: Path) -> list[str]:
@@ -59,8 +72,8 @@ def units(journal: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def uninterrupted(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole") / "out"
-    finish("generate", recipe, out)
-    finish("curate", recipe, out)
+    for stage in ("generate", "verify", "curate"):
+        finish(stage, recipe, out)
     return out
 
 
@@ -82,19 +95,19 @@ def test_killed_at_random_points_a_run_ends_the_same(
     out, rng, whole = tmp_path / "out", random.Random(run), size(uninterrupted)
     finished_before: list[str] = []
     for target in sorted(rng.uniform(0, 0.97) * whole for _ in range(KILLS_PER_RUN)):
-        process = start("generate", recipe, out)
-        while size(out) < target and process.poll() is None:
-            time.sleep(0.0005)
-        process.kill()
-        process.communicate()
+        kill_at("generate", target, recipe, out)
         lines = (out / "journals" / "sessions.jsonl").read_text().splitlines() if size(out) else []
         assert lines[: len(finished_before)] == finished_before, "a finished session was lost or rewritten"
         finished_before = lines[:-1]  # the last line may be torn
     finish("generate", recipe, out)
-    finish("curate", recipe, out)
-    for name in ("sessions", "drafts"):
+    for target in sorted(rng.uniform(0, 0.97) * size(uninterrupted, "verify") for _ in range(VERIFY_KILLS)):
+        kill_at("verify", target, recipe, out)
+    for stage in ("verify", "curate"):
+        finish(stage, recipe, out)
+    for name in (name for names in JOURNALS.values() for name in names):
         ids, wanted = (units(folder / "journals" / f"{name}.jsonl") for folder in (out, uninterrupted))
         assert sorted(ids) == sorted(wanted), f"{name}: a unit was lost or done twice"
-        assert len(ids) > SESSIONS  # what the mistakes spoil is planned again, and that round is resumed too
-    assert (out / "data" / "items.jsonl").read_bytes() == (uninterrupted / "data" / "items.jsonl").read_bytes()
-    assert (out / "data" / "dropped.jsonl").read_bytes() == (uninterrupted / "data" / "dropped.jsonl").read_bytes()
+        assert len(ids) > SESSIONS or "judge" in name  # what mistakes spoil is planned again in a further round
+    for name in ("items", "aside", "dropped", "sessions"):
+        file = f"data/{name}.jsonl"
+        assert (out / file).read_bytes() == (uninterrupted / file).read_bytes()

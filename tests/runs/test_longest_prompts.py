@@ -16,8 +16,8 @@ from runs.pipeline import run_stages
 from runs.recipe import load_recipe
 
 FLAWLESS = "lms.teacher={model: scripted/counsel, mistakes: {}}"
-CONCISE = {"background", "dialogue", "converter"}
-MADS = {"background", "client", "therapist", "supervisor", "converter"}
+CONCISE = {"background", "dialogue", "converter", "judge"}
+MADS = {"background", "client", "therapist", "supervisor", "converter", "judge"}
 
 
 def test_the_size_of_a_request_is_its_bytes_of_text() -> None:
@@ -42,7 +42,7 @@ def test_no_prompt_of_a_runs_first_sessions_is_longer(
         return complete(engine, request)
 
     monkeypatch.setattr(ResilientEngine, "complete", note)
-    run_stages(recipe, tmp_path / "out", Console(file=StringIO()), ("generate",))
+    run_stages(recipe, tmp_path / "out", Console(file=StringIO()), ("generate", "verify"))
     assert set(sent) == set(longest), "roles that are asked"
     assert {role: size for role, size in sent.items() if size > longest[role]} == {}
     assert min(longest.values()) > 1000
@@ -60,7 +60,7 @@ def test_formats_follow_structured_role_by_role(tiny_recipe: Path) -> None:
     settings += ["lms.converter={model: ollama_chat/m, structured: schema}"]
     found = find_longest_prompts(load_recipe(tiny_recipe, settings))
     kinds = {role: (request.config.response_format or {}).get("type") for role, request in found.items()}
-    assert kinds == {"background": None, "dialogue": "json_object", "converter": "json_schema"}
+    assert kinds == {"background": None, "dialogue": "json_object", "converter": "json_schema", "judge": None}
     for role, request in found.items():
         assert ("[[ ## completed ## ]]" in str(request.system)) == (kinds[role] is None)
         assert ("Outputs will be a JSON object" in str(request.system)) == (kinds[role] is not None)

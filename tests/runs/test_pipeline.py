@@ -15,9 +15,9 @@ from rich.console import Console
 
 from corpus.errors import RunError, TeacherError
 from runs.folder import STAGES, read_run
+from runs.items import read_items
 from runs.pipeline import run_stages
 from runs.recipe import load_recipe
-from runs.stages.curate import read_items
 from runs.stages.generate import read_sessions
 
 
@@ -45,7 +45,7 @@ def test_every_stage_leaves_what_it_promises(finished: Path) -> None:
     assert "not therapy" in (out / "data" / "README.md").read_text()
     assert report["curate"]["kept"] == len((out / "data" / "items.jsonl").read_text().splitlines())
     assert sum(report["curate"]["dropped"].values()) == len((out / "data" / "dropped.jsonl").read_text().splitlines())
-    assert set(report["seconds"]) == {"generate", "curate", "train", "exam"}
+    assert set(report["seconds"]) == {"generate", "verify", "curate", "train", "exam"}
     keys = {(r["benchmark"], r["task"], r["mode"], r["stage"]) for r in report["exam"]}
     assert len(keys) == len(report["exam"]) == 2 * 2 * 2 * 2
     for row in report["exam"]:
@@ -74,7 +74,7 @@ def test_a_second_run_does_nothing_again(finished: Path, emobench_dir: Path) -> 
     before = {path: path.stat().st_mtime_ns for path in (finished / "out").rglob("*") if path.is_file()}
     again = emoreason("run", finished / "tiny.yaml", "--out", finished / "out", "--emobench", emobench_dir)
     assert again.returncode == 0, again.stderr
-    assert [f"{stage}: done before" in again.stdout for stage in STAGES] == [True] * 5
+    assert [f"{stage}: done before" in again.stdout for stage in STAGES] == [True] * len(STAGES)
     after = {path: path.stat().st_mtime_ns for path in (finished / "out").rglob("*") if path.is_file()}
     changed = {path.name for path in after if after[path] != before.get(path)}
     assert changed <= {".lock"}
@@ -133,4 +133,4 @@ def test_a_dead_teacher_stops_the_stage_with_its_address(tiny_recipe: Path, tmp_
 def test_too_few_items_fail_the_stage_and_name_the_floor(tiny_recipe: Path, tmp_path: Path) -> None:
     recipe = load_recipe(tiny_recipe, ["plan.sessions=3", "curate.min_kept=500"])
     with pytest.raises(RunError, match=r"curate.min_kept asks for 500"):
-        run_stages(recipe, tmp_path / "out", Console(file=StringIO()), ("generate", "curate"))
+        run_stages(recipe, tmp_path / "out", Console(file=StringIO()), ("generate", "verify", "curate"))

@@ -115,7 +115,8 @@ def test_what_decides_how_a_run_goes_may_change_and_what_decides_its_answers_may
     keys = flatten(load_recipe(write(tmp_path, GOOD), [prices]))
     assert {key for key in keys if is_operational(key)} == {
         "generate.concurrency", "generate.cache", "exam.batch_size", "train.threads",
-        "limits.calls", "limits.tokens", "limits.money", "limits.minutes",
+        "limits.calls", "limits.tokens", "limits.money", "limits.minutes", "analyse.samples", "analyse.limit",
+        "curate.min_kept", "curate.min_yield",
         *(f"lms.teacher.{name}" for name in (
             "base_url", "api_key_env", "num_ctx", "max_tokens", "keep_alive", "timeout", "retries", "patience",
             "concurrency", "prices.input", "prices.output",

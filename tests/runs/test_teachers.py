@@ -52,8 +52,8 @@ def generate(out: Path, *overrides: str, recipe: Path = OLLAMA, curate: bool = F
     """Run the stage; returns the run and what was printed."""
     console = Console(file=StringIO(), width=400)
     try:
-        loaded = load_recipe(recipe, overrides)
-        run_stages(loaded, out, console, ("generate", "curate") if curate else ("generate",))
+        loaded = load_recipe(recipe, [*overrides, "exam.emobench=null"])
+        run_stages(loaded, out, console, ("generate", "verify", "curate") if curate else ("generate",))
     finally:
         assert isinstance(console.file, StringIO)
         printed = console.file.getvalue()
@@ -93,7 +93,10 @@ def test_the_items_are_the_same_over_http_as_in_process(structured: str, double:
         assert body["truncate"] is body["shift"] is False
         assert (body["options"]["num_ctx"], body["think"], "format" in body) == (8192, False, structured == "schema")
     assert double.scheduler.loads == 1, "one set of options for all calls: the model is loaded once"
-    assert len(double.chats()) == spending(over_http)["total"]["calls"] == over_http.require("generate")["calls"]
+    spent = spending(over_http)
+    written = sum(role["calls"] for role in spent["generate"].values())
+    assert written == over_http.require("generate")["calls"]
+    assert len(double.chats()) == spent["total"]["calls"] == written + spent["verify"]["judge"]["calls"]
     assert {
         key: value[:8] for key, value in json.loads((over_http.path / "manifest.json").read_text())["weights"].items()
     }

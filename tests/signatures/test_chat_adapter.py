@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import dspy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signatures import exam, items, judging, session
+from signatures import exam, items, judging, session, solving
 from signatures.chat_adapter import ChatAdapter
 
 SIGNATURES = [
-    value for module in (session, items, judging, exam) for value in vars(module).values()
+    value for module in (session, items, judging, solving, exam) for value in vars(module).values()
     if inspect.isclass(value) and issubclass(value, dspy.Signature) and value.output_fields
 ]  # fmt: skip
 COMPLAINT = dspy.InputField(desc="why your last answer was not accepted")
@@ -21,7 +21,11 @@ COMPLAINT = dspy.InputField(desc="why your last answer was not accepted")
 def example(signature: type[dspy.Signature], word: str) -> dict[str, Any]:
     """A value for each field that has its type."""
     values: dict[type, Any] = {bool: True, str: f"{word}\nand “more”", list[str]: [word, "b"]}
-    return {name: values.get(field.annotation, (word, "b")) for name, field in signature.fields.items()}
+    return {
+        name: get_args(field.annotation)[-1] if get_origin(field.annotation) is Literal
+        else values.get(field.annotation, (word, "b"))
+        for name, field in signature.fields.items()
+    }  # fmt: skip
 
 
 def messages(adapter: dspy.Adapter, signature: type[dspy.Signature], demos: int = 0) -> list[dict[str, Any]]:
@@ -53,7 +57,7 @@ def test_a_signature_that_is_changed_is_rendered_as_it_is_now(signature: type[ds
     changed = [
         signature.with_instructions("Never name the emotion."),
         signature.append("complaint", COMPLAINT, str),
-        signature.prepend("reasoning", dspy.OutputField(desc="<your reasoning>"), str),
+        signature.prepend("thoughts", dspy.OutputField(desc="<your thoughts>"), str),
         signature.with_updated_fields(last, desc="in one word"),
         signature.delete(next(iter(signature.input_fields))),
     ]
