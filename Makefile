@@ -8,7 +8,7 @@ RECIPE ?= recipes/quickstart.yaml
 # EmoBench is examined too when its files are at hand: make run EMOBENCH=DIR (holding EA.jsonl and EU.jsonl)
 EMOBENCH ?= $(wildcard ../shared/emobench/data)
 
-.PHONY: run test check lint install format clean bench-skeleton bench-generation bench-teachers
+.PHONY: run test check lint install format clean bench-skeleton bench-generation bench-teachers bench-curation
 
 install: .venv/.installed
 
@@ -46,6 +46,9 @@ bench-generation: install
 
 bench-teachers: install
 	$(BIN)/python -m benchmarks.teachers
+
+bench-curation: install
+	$(BIN)/python -m benchmarks.curation
 
 clean:
 	rm -rf .venv out

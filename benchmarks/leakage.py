@@ -99,7 +99,7 @@ def measure(show: Callable[[str], None] = lambda line: None) -> list[Row]:
     Raises:
         DataError: EmoBench is not here; the message says what to set.
     """
-    both = load_emobench(str(_find_emobench()), languages=("en", "zh"))
+    both = load_emobench(str(find_emobench()), languages=("en", "zh"))
     english = [item for item in both if item.language == "en"]
     clean = _write_clean()
     index = ContaminationIndex(texts_of_items(both), DecontaminateConfig())
@@ -173,7 +173,7 @@ def _write_clean() -> list[Draft]:
         return list(write_items(plans, None))[:CLEAN]
 
 
-def _find_emobench() -> Path:
+def find_emobench() -> Path:
     named = os.environ.get("EMOBENCH")
     folder = Path(named) if named else BESIDE
     if not folder.is_dir():

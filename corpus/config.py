@@ -85,7 +85,9 @@ class CurateConfig(BaseModel):
         default=None,
         description="sentence-transformers model, a folder or hub id; compares meanings too (extra `embeddings`)",
     )
-    decontaminate: DecontaminateConfig = Field(default_factory=DecontaminateConfig)
+    decontaminate: DecontaminateConfig = Field(
+        default_factory=DecontaminateConfig, description="comparison with exams, which no recipe can leave out silently"
+    )
     sizes: Literal["paper"] | dict[str, int] | None = Field(
         default=None, description="most items per category, `paper` for those of arXiv 2601.01407; default: all"
     )

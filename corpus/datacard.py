@@ -57,8 +57,8 @@ class ModelUsed:
 class CardFacts:
     """All that the card says.
 
-    ``splits`` gives the part of each session, ``methods`` the sessions of each pipeline, ``prompts`` a fingerprint per stage of
-    what was asked, ``versions`` those of the packages that made the set.
+    ``splits`` gives the part of each session, ``methods`` the sessions of each pipeline, ``prompts`` a fingerprint per
+    stage of what was asked, ``versions`` those of the packages that made the set.
     """
 
     name: str

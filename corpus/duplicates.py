@@ -2,8 +2,7 @@
 
 MinHash sketches of word pairs are cut into bands (locality-sensitive hashing); only texts that share a band are
 compared.  A pair of texts is confirmed by the Levenshtein similarity of the two or, since that is blind to sentences in
-another order, by the share of their words in common.  Sketches are made for many texts at once: datasketch makes them
-one by one, which takes several times as long.
+another order, by the share of their words in common.
 
 Broder (1997), "On the resemblance and containment of documents"; Leskovec, Rajaraman & Ullman, "Mining of Massive
 Datasets", chapter 3.  What it finds and what it costs is measured by benchmarks/near_duplicates.py.
@@ -14,11 +13,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import pairwise
 from typing import Literal
 from zlib import crc32
 
 import numpy as np
+from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import LCSseq, Levenshtein
@@ -35,10 +35,8 @@ ROWS = ((90.0, 4), (80.0, 3), (0.0, 2))
 # Cosine from which texts mean the same.  With all-MiniLM-L6-v2 no two of 2,750 scenarios of the scripted teacher come
 # nearer than 0.93, although many tell the same situation.
 SAME_MEANING = 0.95
-SKETCHED, ENCODED = 512, 256  # texts of a block: sketches of one stay in the processor's cache
+ENCODED = 256  # texts whose meanings are compared in one matrix product
 _WORD = re.compile(r"\w+")
-_ODD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: mixes what is multiplied by it
-_HALF = np.uint64(32)
 
 
 @dataclass(frozen=True)
@@ -73,12 +71,6 @@ class _Link:
     similarity: float
 
 
-@dataclass(frozen=True)
-class _Linked:
-    links: dict[int, _Link]
-    comparisons: int
-
-
 def find_duplicates(texts: Iterable[tuple[str, str]], threshold: float, encoder: Encoder | None = None) -> Duplicates:
     """Mark every text that repeats an earlier one; of two alike the earlier is kept.
 
@@ -96,17 +88,12 @@ def find_duplicates(texts: Iterable[tuple[str, str]], threshold: float, encoder:
     """
     pairs = list(texts)
     words = [_WORD.findall(text.lower()) for _, text in pairs]
-    vocabulary = {word: number for number, word in enumerate(dict.fromkeys(word for text in words for word in text))}
-    numbers = [[vocabulary[word] for word in text] for text in words]
-    groups = _group(_sketch(numbers, vocabulary), next(rows for least, rows in ROWS if threshold >= least))
     letters = [" ".join(text) for text in words]
     links = _link_equal(letters)
-    by_letters = _link_near(_others(pairs, links), groups, letters, Levenshtein.normalized_similarity, threshold)
-    links |= by_letters.links
+    near = _NearTexts(words, next(rows for least, rows in ROWS if threshold >= least))
+    near.link(links, letters, Levenshtein.normalized_similarity, threshold)
     # The longest common subsequence of two sorted sequences is what they have in common.
-    ordered = [sorted(text) for text in numbers]
-    by_words = _link_near(_others(pairs, links), groups, ordered, LCSseq.normalized_similarity, threshold)
-    links |= by_words.links
+    near.link(links, [sorted(text) for text in words], LCSseq.normalized_similarity, threshold)
     if encoder:
         rest = _others(pairs, links)
         links |= _link_meanings(rest, encoder.encode([pairs[index][1] for index in rest]))
@@ -115,7 +102,7 @@ def find_duplicates(texts: Iterable[tuple[str, str]], threshold: float, encoder:
         first = pairs[link.earlier][0]  # if it is marked itself, its mark is there: it comes earlier
         kept = marks[first].kept if first in marks else first
         marks[pairs[index][0]] = Duplicate(kept, link.reason, link.similarity)
-    return Duplicates(marks, by_letters.comparisons + by_words.comparisons)
+    return Duplicates(marks, near.comparisons)
 
 
 def _others(texts: Sequence[object], links: dict[int, _Link]) -> list[int]:
@@ -131,29 +118,40 @@ def _link_equal(texts: Sequence[str]) -> dict[int, _Link]:
     return links
 
 
-def _link_near(
-    indices: Iterable[int],
-    groups: list[list[int]],
-    texts: Sequence[Sequence[Hashable]],
-    scorer: Callable[..., float],
-    threshold: float,
-) -> _Linked:
-    """Link a text to the most similar one, the earliest of several, of those not linked that share a group with it."""
-    links: dict[int, _Link] = {}
-    unlinked: dict[int, list[int]] = {}  # group → its texts
-    comparisons = 0
-    for index in indices:
-        candidates = sorted({other for group in groups[index] for other in unlinked.get(group, ())})
-        comparisons += len(candidates)
-        found = process.extractOne(
-            texts[index], [texts[other] for other in candidates], scorer=scorer, score_cutoff=threshold / 100
-        )
-        if found:
-            links[index] = _Link(candidates[found[2]], "near duplicate", 100 * found[1])
-            continue
-        for group in groups[index]:
-            unlinked.setdefault(group, []).append(index)
-    return _Linked(links, comparisons)
+class _NearTexts:
+    """Texts by their sketches: which earlier ones are worth comparing with a text, and how many were compared."""
+
+    def __init__(self, texts: Sequence[Sequence[str]], rows: int):
+        self.comparisons = 0
+        self._lsh = MinHashLSH(num_perm=PERMUTATIONS, params=(PERMUTATIONS // rows, rows))
+        self._sketches = MinHash.bulk(map(_shingles, texts), num_perm=PERMUTATIONS, seed=1, hashfunc=crc32)
+        self._known = 0  # texts that were looked at, and are in the index unless they were linked
+
+    def link(
+        self,
+        links: dict[int, _Link],
+        texts: Sequence[Sequence[Hashable]],
+        scorer: Callable[..., float],
+        threshold: float,
+    ) -> None:
+        """Add to ``links`` each text that is like earlier ones without a link: to the most similar, first of equals."""
+        for index in _others(texts, links):
+            alike = sorted(self._lsh.query(self._sketches[index]))
+            candidates = [other for other in alike if other < index and other not in links]
+            self.comparisons += len(candidates)
+            found = process.extractOne(
+                texts[index], [texts[other] for other in candidates], scorer=scorer, score_cutoff=threshold / 100
+            )
+            if found:
+                links[index] = _Link(candidates[found[2]], "near duplicate", 100 * found[1])
+            elif index >= self._known:
+                self._lsh.insert(index, self._sketches[index], check_duplication=False)
+        self._known = len(texts)
+
+
+def _shingles(words: Sequence[str]) -> list[bytes]:
+    """The pairs of neighbouring words of a text, its two ends included."""
+    return [f"{one} {two}".encode() for one, two in pairwise(("", *words, ""))]
 
 
 def _link_meanings(indices: Sequence[int], vectors: NDArray[np.float32]) -> dict[int, _Link]:
@@ -174,40 +172,3 @@ def _link_meanings(indices: Sequence[int], vectors: NDArray[np.float32]) -> dict
             else:
                 unlinked.append(row)
     return links
-
-
-def _sketch(texts: Sequence[Sequence[int]], vocabulary: Iterable[str]) -> NDArray[np.uint32]:
-    """Return the MinHash of each text's pairs of neighbouring words, its two ends included: (texts, PERMUTATIONS).
-
-    Texts are numbers of words in the vocabulary.  A pair's hash h becomes a·h + b modulo 2^32 with odd a, as in
-    datasketch: a permutation of all values.
-    """
-    rng = np.random.default_rng(1)
-    odd = rng.integers(0, 2**31, PERMUTATIONS, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
-    added = rng.integers(0, 2**32, PERMUTATIONS, dtype=np.uint32)
-    hashes = np.array([*(crc32(word.encode()) for word in vocabulary), 0], dtype=np.uint64)
-    sketches = np.empty((len(texts), PERMUTATIONS), dtype=np.uint32)
-    for start in range(0, len(texts), SKETCHED):
-        block = texts[start : start + SKETCHED]
-        words = hashes[[*(number for text in block for number in (-1, *text)), -1]]  # -1 stands between two texts
-        pairs = (((words[:-1] * _ODD ^ words[1:]) * _ODD) >> _HALF).astype(np.uint32)
-        begins = [0, *accumulate(len(text) + 1 for text in block)][:-1]
-        for column, (a, b) in enumerate(zip(odd, added, strict=True)):
-            sketches[start : start + len(block), column] = np.minimum.reduceat(pairs * a + b, begins)
-    return sketches
-
-
-def _group(sketches: NDArray[np.uint32], rows: int) -> list[list[int]]:
-    """Return for each text the numbers of its groups: texts with the same band, of which there are two at least."""
-    groups: list[list[int]] = [[] for _ in range(len(sketches))]
-    first = 0
-    for column in range(0, PERMUTATIONS - rows + 1, rows):
-        bands = np.zeros(len(sketches), dtype=np.uint64)
-        for values in sketches[:, column : column + rows].T:
-            bands = (bands ^ values) * _ODD
-        _, numbers, counts = np.unique(bands, return_inverse=True, return_counts=True)
-        shared = np.flatnonzero(counts[numbers] > 1)
-        for index, number in zip(shared.tolist(), numbers[shared].tolist(), strict=True):
-            groups[index].append(first + number)
-        first += len(counts)
-    return groups

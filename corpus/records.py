@@ -254,8 +254,8 @@ class Solved(Record):
 class Judgement(Record):
     """What the judge found about a draft; a part that was not asked for is None or empty.
 
-    ``faults`` are names of signatures.judging.ITEM_FAULTS and EXPLANATION_FAULTS, each confirmed by most of three further looks;
-    ``guessed`` tells whether the item was answered rightly without its scenario.
+    ``faults`` are names of signatures.judging.ITEM_FAULTS and EXPLANATION_FAULTS, each confirmed by most of three
+    further looks; ``guessed`` tells whether the item was answered rightly without its scenario.
     """
 
     id: str

@@ -143,11 +143,11 @@ def match_emotion_words(text: str, label: str = "") -> list[re.Match[str]]:
 
 
 def match_words_of(text: str, label: str) -> list[re.Match[str]]:
-    """Return the places of ``text`` that name a part of ``label``, or a near-synonym of a part."""
+    """Return the places of ``text`` that name a part of ``label`` or a near-synonym of it; none of an unknown label."""
     emotions = load_taxonomy().emotions
     names = (name for name in emotions if any(_mean_the_same(name, part) for part in split_label(label)))
     words = tuple(word for name in names for word in (name, *emotions[name].words, *emotions[name].own_words))
-    return list(_word_pattern(words).finditer(_mask_harmless(text)))
+    return list(_word_pattern(words).finditer(_mask_harmless(text))) if words else []
 
 
 @lru_cache(maxsize=1024)

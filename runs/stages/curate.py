@@ -54,9 +54,7 @@ def curate(run: Run, console: Console) -> dict[str, Any]:
     reasons = {drop.id: drop.reason for drop in curated.drops}
     splits = curated.splits
     _write_items(run.items_path, (PlacedItem(item, splits[item.session]) for item in curated.items))
-    _write_items(
-        run.aside_path, (PlacedItem(item, splits[item.session], reasons[item.qid]) for item in curated.aside)
-    )
+    _write_items(run.aside_path, (PlacedItem(item, splits[item.session], reasons[item.qid]) for item in curated.aside))
     result: dict[str, Any] = {
         "kept": len(curated.items),
         "dropped": dict(Counter(drop.reason for drop in drops).most_common()),

@@ -95,9 +95,7 @@ def _write_sessions(run: Run, faults: Faults, judged: Mapping[str, SessionJudgem
     )
 
 
-def _count(
-    run: Run, screened: Screened, faults: Faults, judged: Mapping[str, SessionJudgement]
-) -> dict[str, Any]:
+def _count(run: Run, screened: Screened, faults: Faults, judged: Mapping[str, SessionJudgement]) -> dict[str, Any]:
     """The stage's figures, as corpus/funnel.py reads them."""
     judgements = read_judgements(run)
     reasons = Counter(why_aside(judgements.get(draft.id), run.recipe.verify) for draft in screened.passed)

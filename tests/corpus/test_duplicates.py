@@ -116,7 +116,7 @@ def test_the_most_similar_one_is_named(prose: Any) -> None:
         key: " ".join(["xxxxxx"] * changed + words[changed:]) for key, changed in (("a", 4), ("b", 0), ("c", 1))
     }
     marks = find_duplicates(versions.items(), 92.5).marks
-    assert 92.5 < 100 * Levenshtein.normalized_similarity(versions["a"], versions["c"])
+    assert 100 * Levenshtein.normalized_similarity(versions["a"], versions["c"]) > 92.5
     assert {key: mark.kept for key, mark in marks.items()} == {"c": "b"}
 
 
@@ -141,14 +141,14 @@ def test_marks_are_those_of_all_pairs(texts: Texts) -> None:
 @pytest.mark.parametrize("threshold", [70.0, 75.0, 80.0, 90.0, 95.0])
 def test_bands_suit_the_threshold(prose: Any, threshold: float) -> None:
     rng, pairs = random.Random(3), []
-    for number in range(4000):
+    for number in range(1500):
         words = prose(number, rng.randint(25, 80)).split()
         twin = edited(words, rng.randrange(1, len(words) // 2), rng)
         similarity = 100 * Levenshtein.normalized_similarity(" ".join(words), " ".join(twin))
         if threshold <= similarity < threshold + 3:
             pairs += [(f"a{number}", " ".join(words)), (f"b{number}", " ".join(twin))]
     marks = find_duplicates(pairs, threshold).marks
-    assert len(pairs) > 200
+    assert len(pairs) > 80
     assert len(marks) >= 0.98 * len(pairs) / 2
 
 

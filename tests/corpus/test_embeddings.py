@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from corpus import embeddings
 from corpus.embeddings import Encoder, nearest
@@ -83,7 +85,7 @@ def test_weights_cut_off_are_refused(tmp_path: Path) -> None:
 
 def test_weights_as_a_pickle_are_refused(tmp_path: Path) -> None:
     folder = copy_model(tmp_path / "model")
-    (folder / "pytorch_model.bin").write_bytes(b"\x80\x04N.")
+    torch.save(load_file(MODEL / "model.safetensors"), folder / "pytorch_model.bin")
     check_is_refused(folder)
 
 

@@ -23,7 +23,8 @@ INFLECTIONS = """
 """
 LOOKALIKES = """
     environment happening happened perhaps saddle crusade garage courage average enjoyable Joyce joystick admiral
-    museum terrific thriller resent trusty spider bride envoy invoice gladiator nomad eagle boarded boardroom hope carefully lovely danger
+    museum terrific thriller resent trusty
+    spider bride envoy invoice gladiator nomad eagle boarded boardroom hope carefully lovely danger
 """
 
 
@@ -153,7 +154,13 @@ def test_a_word_in_a_harmless_phrase_is_passed_over_and_positions_hold() -> None
 
 @pytest.mark.parametrize(
     ("label", "words"),
-    [("Anger", ["furious", "annoyed"]), ("Joy & Sadness", ["grief"]), ("Fear", ["horror"]), ("Guilt", [])],
+    [
+        ("Anger", ["furious", "annoyed"]),
+        ("Joy & Sadness", ["grief"]),
+        ("Fear", ["horror"]),
+        ("Guilt", []),
+        ("Hangry", []),
+    ],
 )
 def test_words_of_a_label_are_those_of_its_parts_and_their_near_synonyms(label: str, words: list[str]) -> None:
     text = "He was furious, she was annoyed, and there was grief and horror."

@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import jinja2
 import pytest
 
+from corpus.funnel import FunnelStep
 from corpus.records import ApplicationItem, Look, Plan, Session, Turn, UnderstandingItem
-from eval.report import FunnelStep, Report, Training, render_html
+from eval.report import Report, Training, render_html
 from eval.scores import Mark, compare, score_row
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", '<img src=x onerror="alert(2)">'
@@ -66,6 +67,7 @@ def report(ea: ApplicationItem, eu: UnderstandingItem, plans: list[Plan]) -> Rep
         scripted=True,
         manifest={"versions": {"emoreason": "0.1.0"}, "student": "scratch", "seed": 1, "created": "2026-01-01"},
         funnel=[FunnelStep(name="items kept", count=1234, lost={IMAGE: 2})],
+        checks=[f"Judge: scripted/judge {SCRIPT}"],
         cells={"persona": 3, "faux_pas": 1},
         splits={"train": 3, "heldout": 1},
         training=Training(

@@ -48,6 +48,7 @@ SCENE = (
     "After the market {name} carried the wooden chair back into the empty hall, wiped the seat twice with a sleeve, "
     "and set it beside the window where the others had waited all morning."
 )
+REST = "So it is not that nobody had asked for the key. Answer: Relief & Guilt, because the hall was empty again."
 CHOICES = ("the hall was empty again", "nobody had asked for the key", "two letters came too late", "rain hit the roof")
 
 
@@ -83,7 +84,7 @@ def _draft(moment: Moment, tail: str) -> Draft:
         "scenario": SCENE.format(name=moment.subject.name) + tail,
         "subject": moment.subject.name,
         "misreadings": ("one", "two", "three"),
-        "explanation": SCENE.format(name="Somebody"),
+        "explanation": f"“{SCENE.format(name=moment.subject.name)}” {REST}",
     }
     if moment.task == "EA":
         return ApplicationDraft(

@@ -70,6 +70,7 @@ def _write_items(run: Run, written: list[dict[str, Any]], plans: list[Plan]) -> 
 
 def _finish_stages(run: Run, count: int, plans: list[Plan]) -> None:
     kept = list(read_items(run))
+    run.note_prompts("generate", "0123456789abcdef")
     run.finish("generate", 1, {"sessions": len(plans), "methods": {"mads": len(plans)}, "failed_sessions": {},
                                "moments": count, "drafts": count, "unwritten": {}})  # fmt: skip
     run.finish("verify", 1, {

@@ -166,7 +166,12 @@ def test_a_judge_that_is_not_there_stops_the_stage_and_keeps_the_sessions(go: Go
     go("generate", out="gone")
     with pytest.raises(TeacherError, match=r"cannot reach Ollama at http://127\.0\.0\.1:9"):
         # A judge is asked through the address in the command; the run's own recipe holds none.
-        go("generate", "verify", out="gone2", overrides=("lms.judge={model: ollama_chat/m, base_url: 'http://127.0.0.1:9'}",))
+        go(
+            "generate",
+            "verify",
+            out="gone2",
+            overrides=("lms.judge={model: ollama_chat/m, base_url: 'http://127.0.0.1:9'}",),
+        )
 
 
 def test_funnel_shows_each_step(verified: Run) -> None:
