@@ -12,7 +12,7 @@ import dspy
 from rich.console import Console
 
 from corpus.contamination import Overlap, Suspect
-from corpus.records import ApplicationDraft, Judgement, Session, SessionJudgement, UnderstandingDraft
+from corpus.records import ApplicationDraft, Session, UnderstandingDraft
 from corpus.text import reason_of
 from lms.build import Models
 from programs.asking import AskFailed
@@ -43,7 +43,6 @@ class Judge:
         self.reach = Reach(JUDGE)
         self.items = stack.enter_context(Journal(run.journal_path("judgements")))
         self.sessions = stack.enter_context(Journal(run.journal_path("session-judgements")))
-        self.paraphrases = stack.enter_context(Journal(run.journal_path("paraphrases")))
         self.judge_item: dspy.Module = Verifier()
         self.judge_session: dspy.Module = SessionJudge()
         self.judge_pair: dspy.Module = ParaphraseJudge()
@@ -83,19 +82,20 @@ class Judge:
 
         A pair about which it gave no usable answer is none: `unverified` items are set aside later for the same reason.
         """
+        journal = self.stack.enter_context(Journal(self.run.journal_path("paraphrases")))
         pairs = {f"{suspect.id} {suspect.source}": suspect for suspect in suspects}
         self._ask(
             "compared with exams",
             [
                 _Unit(
                     key,
-                    self.paraphrases,
+                    journal,
                     partial(self.judge_pair, scenario=suspect.ours, exam_scenario=suspect.theirs),
                 )
                 for key, suspect in pairs.items()
             ],
         )
-        found = {key for key, row in self.paraphrases.latest().items() if row.get("judgement")}
+        found = {key for key, row in journal.latest().items() if row.get("judgement")}
         return [
             Overlap(suspect.id, suspect.source, "scenario", "paraphrase", suspect.theirs, suspect.ours)
             for key, suspect in pairs.items()
@@ -147,15 +147,3 @@ class _Unit:
 def _as_json(found: dspy.Prediction) -> Any:
     """What a program of programs/verify found: a record, or whether a pair is one story."""
     return bool(found.paraphrase) if "paraphrase" in found else found.judgement.model_dump(mode="json")
-
-
-def read_judgements(run: Run) -> dict[str, Judgement]:
-    """Return the judgement of each draft that has one."""
-    rows = Journal(run.journal_path("judgements")).latest()
-    return {key: Judgement.model_validate(row["judgement"]) for key, row in rows.items() if row["ok"]}
-
-
-def read_session_judgements(run: Run) -> dict[str, SessionJudgement]:
-    """Return the judgement of each session that has one."""
-    rows = Journal(run.journal_path("session-judgements")).latest()
-    return {key: SessionJudgement.model_validate(row["judgement"]) for key, row in rows.items() if row["ok"]}

@@ -16,16 +16,17 @@ from rich.console import Console
 
 from corpus.checks.sessions import SessionFault, check_session, share_at_fault
 from corpus.embeddings import Encoder
-from corpus.jsonl import iter_objects, write_jsonl
+from corpus.jsonl import write_jsonl
 from corpus.judgements import why_aside
 from corpus.records import Judgement, SessionJudgement
-from corpus.screening import Drop, Screened, count_reasons, screen
+from corpus.screening import Screened, count_reasons, screen
 from runs.exams import gather_exams
 from runs.fingerprint import fingerprint_prompts
 from runs.folder import Run
-from runs.judge import Judge, read_judgements, read_session_judgements
+from runs.judge import Judge
 from runs.recipe import JUDGE
 from runs.stages.generate import read_drafts, read_sessions
+from runs.verified import read_judgements, read_session_judgements
 
 EXAMPLES = 5  # overlaps with an exam that the data card shows
 CHANCE = {"EA": 1 / 4, "EU": 1 / 24}  # of a guess; EU is right when emotion and cause both are
@@ -74,11 +75,6 @@ def verify(run: Run, console: Console) -> dict[str, Any]:
         ],
         "spent": run.manifest.get("spending", {}).get("verify", {}),
     }
-
-
-def read_screened(run: Run) -> list[Drop]:
-    """Return what the rules dropped."""
-    return [Drop(**row) for _, row in iter_objects(run.path / "data" / "screened.jsonl")]
 
 
 def _write_sessions(run: Run, faults: Faults, judged: Mapping[str, SessionJudgement]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
+from cli.main import app, main
 
 COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands if command.callback)
 GOOD = "name: x\nlms:\n  teacher: {model: scripted/counsel}\n"
@@ -83,13 +83,22 @@ def test_validate_loads_no_torch(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_a_user_gets_wrong_is_one_line_and_an_exit_code(
-    arguments: list[str], code: int, message: str, tmp_path: Path
+    arguments: list[str],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "r.yaml").write_text(GOOD)
-    result = emoreason(*arguments, cwd=tmp_path)
-    assert result.returncode == code, result.stderr
-    assert message in " ".join(result.stderr.split())
-    assert "Traceback" not in result.stderr
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["emoreason", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = " ".join(capsys.readouterr().err.split())
+    assert ended.value.code == code, said
+    assert message in said
+    assert "Traceback" not in said
 
 
 def test_validate_says_what_the_recipe_is(tmp_path: Path) -> None:

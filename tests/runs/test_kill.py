@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import random
 import signal
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
-SESSIONS = 24
+from cli import main
+from runs.pipeline import run_stages
+from runs.recipe import load_recipe
+
+SESSIONS = 12
 KILLS_PER_RUN = 5  # of generate
 RUNS = 4  # × 5 = 20 kill points
-VERIFY_KILLS = 2
+VERIFY_KILLS = 1
 JOURNALS = {"generate": ("sessions", "drafts"), "verify": ("judgements", "session-judgements")}
 
 
@@ -29,26 +36,22 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "lms": {"teacher": {"model": "scripted/counsel", "latency": 0.002, "mistakes": {"names_emotion": 0.4}}},
         "plan": {"sessions": SESSIONS},
         "generate": {"concurrency": 3},
+        "verify": {"votes": 3},
         "exam": {"emobench": None},
     }
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     return path
 
 
+# Processes are forked from one that has imported everything: a start takes no seconds.
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["cli.main", "runs.stages.generate", "runs.stages.verify"])
 # A shell that starts tests in the background ignores SIGINT, and children inherit that.
 HEED_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 
 
-def start(stage: str, recipe: Path, out: Path) -> subprocess.Popen[bytes]:
-    code = f"{HEED_INTERRUPTS}; from cli.main import main; main()"
-    command = [sys.executable, "-c", code, stage, str(recipe), "--out", str(out)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
 def finish(stage: str, recipe: Path, out: Path) -> None:
-    process = start(stage, recipe, out)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors.decode()
+    run_stages(load_recipe(recipe), out, Console(file=StringIO()), (stage,))
 
 
 def size(out: Path, stage: str = "generate") -> int:
@@ -58,11 +61,12 @@ def size(out: Path, stage: str = "generate") -> int:
 
 def kill_at(stage: str, target: float, recipe: Path, out: Path) -> None:
     """Start a stage and kill it when its journals have reached a size."""
-    process = start(stage, recipe, out)
-    while size(out, stage) < target and process.poll() is None:
+    process = FORKS.Process(target=main._run, args=((stage,), recipe, None, out))
+    process.start()
+    while size(out, stage) < target and process.is_alive():
         time.sleep(0.0005)
     process.kill()
-    process.communicate()
+    process.join()
 
 
 def units(journal: Path) -> list[str]:
@@ -79,7 +83,9 @@ def uninterrupted(recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def test_an_interrupt_says_that_nothing_is_lost(recipe: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    process = start("generate", recipe, out)
+    code = f"{HEED_INTERRUPTS}; from cli.main import main; main()"
+    command = [sys.executable, "-c", code, "generate", str(recipe), "--out", str(out)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     while not size(out) and process.poll() is None:
         time.sleep(0.001)
     process.send_signal(signal.SIGINT)

@@ -32,7 +32,9 @@ def test_no_prompt_of_a_runs_first_sessions_is_longer(
     method: str, structured: str, tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher = f"{{model: scripted/counsel, mistakes: {{}}, structured: {structured}}}"
-    recipe = load_recipe(tiny_recipe, ["plan.sessions=4", f"plan.method={method}", f"lms.teacher={teacher}"])
+    recipe = load_recipe(
+        tiny_recipe, ["plan.sessions=4", f"plan.method={method}", f"lms.teacher={teacher}", "verify.votes=1"]
+    )
     longest = {role: size_of(request) for role, request in find_longest_prompts(recipe).items()}
     sent: dict[str, int] = {}
     complete = ResilientEngine.complete

@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from rich.console import Console
 
 from corpus.errors import RunError, TeacherError
@@ -27,13 +28,18 @@ def emoreason(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def finished(tiny: str, tmp_path_factory: pytest.TempPathFactory, emobench_dir: Path) -> Path:
-    """A finished tiny run that was examined on EmoBench too."""
-    folder = tmp_path_factory.mktemp("tiny")
-    (folder / "tiny.yaml").write_text(tiny, encoding="utf-8")
-    done = emoreason("run", folder / "tiny.yaml", "--out", folder / "out", "--emobench", emobench_dir)
-    assert done.returncode == 0, done.stderr
-    assert "report.html" in done.stdout
+def finished(tiny: str, tmp_path_factory: pytest.TempPathFactory, emobench_dir: Path, worker_id: str) -> Path:
+    """A finished tiny run that was examined on EmoBench too; the processes of a test run share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "finished"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            partial = tmp_path_factory.mktemp("tiny")
+            (partial / "tiny.yaml").write_text(tiny, encoding="utf-8")
+            done = emoreason("run", partial / "tiny.yaml", "--out", partial / "out", "--emobench", emobench_dir)
+            assert done.returncode == 0, done.stderr
+            assert "report.html" in done.stdout
+            partial.rename(folder)
     return folder
 
 

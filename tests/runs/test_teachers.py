@@ -52,7 +52,7 @@ def generate(out: Path, *overrides: str, recipe: Path = OLLAMA, curate: bool = F
     """Run the stage; returns the run and what was printed."""
     console = Console(file=StringIO(), width=400)
     try:
-        loaded = load_recipe(recipe, [*overrides, "exam.emobench=null"])
+        loaded = load_recipe(recipe, [*overrides, "exam.emobench=null", "verify.votes=1"])
         run_stages(loaded, out, console, ("generate", "verify", "curate") if curate else ("generate",))
     finally:
         assert isinstance(console.file, StringIO)
