@@ -80,7 +80,7 @@ class Judge:
     def find_paraphrases(self, suspects: Sequence[Suspect]) -> list[Overlap]:
         """Have the judge decide about neighbours in meaning; return those that tell an exam's story.
 
-        A pair about which it gave no usable answer is none: `unverified` items are set aside later for the same reason.
+        A pair about which it gave no usable answer is none; the journal names it.
         """
         journal = self.stack.enter_context(Journal(self.run.journal_path("paraphrases")))
         pairs = {f"{suspect.id} {suspect.source}": suspect for suspect in suspects}

@@ -229,8 +229,8 @@ def test_what_is_lacking_does_not_grow_by_being_planned_again(spoiled: tuple[Run
     assert len(set(lacking)) == 1, "the quota moved, though nothing was written"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_with_enough_sessions_the_spread_ends_within_five_percent(seed: int, write: Write, tmp_path: Path) -> None:
+def test_with_enough_sessions_the_spread_ends_within_five_percent(write: Write, tmp_path: Path) -> None:
+    seed = 1
     plan = {"sessions": 120, "method": "concise", "moments": [2, 8], "weights": FEW_CELLS}
     made, printed = run(write(tmp_path, plan, mistakes={"names_emotion": 0.6}), f"seed={seed}")
     assert announced(printed), "the mistakes left nothing lacking; the test shows nothing"
