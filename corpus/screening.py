@@ -62,7 +62,7 @@ def screen(
     drops: list[Drop] = []
     sound: list[UnderstandingDraft | ApplicationDraft] = []
     for draft in sorted(drafts, key=lambda d: d.id):
-        if fault := find_fault(draft, config):
+        if fault := find_fault(draft, config, encoder):
             drops.append(Drop(draft.id, "rules", fault))
         elif draft.session in sessions_at_fault:
             drops.append(Drop(draft.id, "session", SESSION_AT_FAULT))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from corpus import embeddings
+from corpus.checks import find_faults
+from corpus.checks.explanations import NOT_GROUNDED
+from corpus.config import CurateConfig
 from corpus.embeddings import Encoder, nearest
 from corpus.errors import ModelError, RecipeError
 
@@ -42,6 +46,22 @@ def test_rows_are_unit_vectors_in_the_order_of_the_texts(encoder: Encoder) -> No
 def test_what_means_the_same_is_near(encoder: Encoder) -> None:
     one, same, other = encoder.encode(TEXTS)
     assert one @ same > 0.7 > 0.3 > one @ other
+
+
+def test_an_explanation_may_cite_the_scenario_in_words_of_its_own(encoder: Encoder, make_eu: Any) -> None:
+    draft = make_eu(
+        scenario="The phone rang at dawn. Amina let the kettle boil over, sat down on the floor, and could not speak.",
+        explanation="An early call left the woman unable to say anything, while water spilled on the stove. "
+        "It is not fear. Answer: Relief & Guilt, because: nobody else would know.",
+        cause="nobody else would know",
+    )
+    generic = draft.model_copy(
+        update={"explanation": "This is not the other one. Answer: Relief & Guilt, because: nobody else would know."}
+    )
+    config = CurateConfig(eu_words=(5, 120))
+    for one, with_meaning in ((draft, []), (generic, [NOT_GROUNDED])):
+        assert find_faults(one, config) == [NOT_GROUNDED]
+        assert find_faults(one, config, encoder) == with_meaning
 
 
 def test_no_texts_give_no_rows(encoder: Encoder) -> None:
