@@ -76,7 +76,8 @@ def say_judge(
         lines.append(_say_votes(config, items))
     if config.review:
         lines.append(
-            "It looked for faults of item and explanation; a fault counts only where a second look confirmed it."
+            "It looked for faults of item and explanation; a fault counts only where two of three further looks found "
+            "it too."
         )
     if config.choices_only:
         lines += ["It answered items once more without their scenario:", _guesses(guesses)]
