@@ -1,4 +1,4 @@
-# make run    install if needed, then the main job: personas to a before/after report (about 7 minutes, offline)
+# make run    install if needed, then the main job: personas to a before/after report (7 to 13 minutes, offline)
 # make test   install if needed, then the tests
 # make check  format, lint, types, import contracts, and the tests
 
