@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import dspy
-import inflect
 import pytest
 
 from corpus.config import PlanConfig
@@ -28,6 +27,9 @@ from lms.spec import ModelSpec
 from programs.concise import ConciseSession
 from programs.mads import TherapySession
 from signatures.chat_adapter import ChatAdapter
+
+if TYPE_CHECKING:
+    import inflect
 
 FLAWLESS = Mistakes({})
 SUBJECTS: tuple[tuple[str, Voice], ...] = (("she", ""), ("he", ""), ("they", ""), ("she", "I"), ("they", "you"))
@@ -288,6 +290,8 @@ def test_a_and_an_fit_the_next_word(texts: list[Told]) -> None:
 
 @cache
 def _engine() -> inflect.engine:
+    import inflect  # it takes seconds, which a process without these tests need not spend
+
     return inflect.engine()
 
 
