@@ -164,7 +164,7 @@ def _found_by_options(
 
 
 def _told(name: str, value: float, unit: str) -> Row:
-    return Row(name, round(value, 2), unit, "–", True)
+    return Row(name, round(value, 2), unit, "none", True)
 
 
 def _write_clean() -> list[Draft]:

@@ -9,31 +9,28 @@ from __future__ import annotations
 import json
 import random
 import tempfile
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
 from benchmarks.table import Row, least, most
-from corpus.jsonl import BadRow, iter_good_objects, iter_good_records
+from corpus.exam_texts import read_exam_file
+from corpus.jsonl import BadRow, iter_good_records
 from corpus.records import Persona, Theme
 from tests.corpus.malformed import judge, spoil
 
 LINES, SEED = 2_000, 5
-Reader = Callable[[Path, list[BadRow]], Iterator[Any]]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: good lines of it, how the project reads it, and the schema of a row, if it has one."""
+    """A kind of file of records: good lines of it, and the schema of a row."""
 
     name: str
     lines: list[bytes]
-    read: Reader
-    model: type[BaseModel] | None
+    model: type[BaseModel]
 
 
 @dataclass
@@ -53,14 +50,18 @@ def measure() -> list[Row]:
     rows = []
     for kind in _kinds():
         found = read_spoilt(kind)
-        rows += [
-            most(f"{kind.name}: tracebacks", found.raised, "lines", 0, digits=0),
-            most(f"{kind.name}: lines that are neither used nor explained", found.unexplained, "lines", 0, digits=0),
-            most(f"{kind.name}: unsound lines that are used", found.unsound, "lines", 0, digits=0),
-            least(f"{kind.name}: good rows kept", 100 * found.kept / found.good, "percent", 100, digits=3),
-            least(f"{kind.name}: spoilt lines set aside with a reason", found.rejected, "lines", LINES // 2, digits=0),
-        ]
-    return rows
+        unsound = f"{kind.name}: unsound lines that are used"
+        rows += [*_rows(kind.name, found), most(unsound, found.unsound, "lines", 0, digits=0)]
+    return [*rows, *_rows("exams", read_spoilt_exams(_exam_lines(_lines("personas"))))]
+
+
+def _rows(name: str, found: Found) -> list[Row]:
+    return [
+        most(f"{name}: tracebacks", found.raised, "lines", 0, digits=0),
+        most(f"{name}: lines that are neither used nor explained", found.unexplained, "lines", 0, digits=0),
+        least(f"{name}: good rows kept", 100 * found.kept / found.good, "percent", 100, digits=3),
+        least(f"{name}: spoilt lines set aside with a reason", found.rejected, "lines", LINES // 2, digits=0),
+    ]
 
 
 def read_spoilt(kind: Kind, count: int = LINES) -> Found:
@@ -78,7 +79,7 @@ def read_spoilt(kind: Kind, count: int = LINES) -> Found:
             rejected: list[BadRow] = []
             found.good += len(sound)
             try:
-                used = list(kind.read(path, rejected))
+                used = list(iter_good_records(path, kind.model, rejected))
             except Exception:  # that there is none, of whatever class, is what is measured
                 found.raised += 1
                 continue
@@ -91,15 +92,49 @@ def read_spoilt(kind: Kind, count: int = LINES) -> Found:
     return found
 
 
+def read_spoilt_exams(lines: list[bytes], count: int = LINES) -> Found:
+    """Read ``count`` files of an exam that hold a spoilt line each; a line that is any JSON at all may be used."""
+    rng, found = random.Random(SEED), Found()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "exam.jsonl"
+        for number in range(count):
+            before, line, after = rng.sample(lines, 3)
+            spoilt = spoil(line, rng)
+            text = b"\n".join([before, after, spoilt] if number % 2 else [before, spoilt, after, b""])
+            path.write_bytes(text)
+            found.good += 2
+            try:
+                read = read_exam_file(path)
+            except Exception:  # that there is none, of whatever class, is what is measured
+                found.raised += 1
+                continue
+            texts = {one.text for one in read.texts}
+            found.kept += sum(json.loads(good)["scenario"] in texts for good in (before, after))
+            explained = {problem.partition(": ")[0] for problem in read.problems}
+            found.rejected += len(explained)
+            found.unexplained += sum(
+                f"{path.name}, line {place}" not in explained
+                for place, content in enumerate(text.split(b"\n"), 1)
+                if content.removeprefix(b"\xef\xbb\xbf").strip() and not _is_json(content)
+            )
+    return found
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line.removeprefix(b"\xef\xbb\xbf").decode("utf-8"))
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def _kinds() -> list[Kind]:
-    data = files("corpus").joinpath("data")
-    personas, themes = (data.joinpath(f"{name}.jsonl").read_bytes().splitlines() for name in ("personas", "themes"))
-    hub = [json.dumps({"persona": json.loads(line)["persona"]}).encode() for line in personas]  # PersonaHub's form
-    return [
-        Kind("personas", personas + hub, lambda path, bad: iter_good_records(path, Persona, bad), Persona),
-        Kind("themes", themes, lambda path, bad: iter_good_records(path, Theme, bad), Theme),
-        Kind("exams", _exam_lines(personas), lambda path, bad: (row for _, row in iter_good_objects(path, bad)), None),
-    ]
+    hub = [json.dumps({"persona": json.loads(line)["persona"]}).encode() for line in _lines("personas")]  # PersonaHub's
+    return [Kind("personas", _lines("personas") + hub, Persona), Kind("themes", _lines("themes"), Theme)]
+
+
+def _lines(name: str) -> list[bytes]:
+    return files("corpus").joinpath(f"data/{name}.jsonl").read_bytes().splitlines()
 
 
 def _exam_lines(personas: list[bytes]) -> list[bytes]:

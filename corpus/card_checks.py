@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from corpus.checks.items import longest_key_share
 from corpus.config import DecontaminateConfig, VerifyConfig
 from corpus.markdown import count_of, list_counts, render_table
 from corpus.outcomes import Verified
@@ -43,13 +44,18 @@ class PeopleReview:
     agreement: Mapping[str, str] = field(default_factory=dict)
 
 
-def say_checks(verified: Verified) -> str:
-    """Say what the rules did."""
+def say_checks(verified: Verified, items: Sequence[UnderstandingItem | ApplicationItem]) -> str:
+    """Say what the rules did, and how often the longest choice is the key, which no rule for single items sees."""
     lines = [
         f"Rules went over all {verified.drafts:,} drafts (form, labels, length, whether the scenario names the "
         "feeling, whether the explanation cites it and ends at the key), over the sessions that they came from, and "
         "over pairs of scenarios that are alike.",
     ]
+    if items:
+        lines.append(
+            f"The right cause or option is the longest choice in {longest_key_share(items):.1%} of the items; by "
+            "chance it would be in 25.0%."
+        )
     if verified.sessions.marked:
         lines.append(f"Marks on messages and sessions: {list_counts(verified.sessions.marked)}.")
     return "\n\n".join(lines)
@@ -142,7 +148,8 @@ def say_exams(verified: Verified, config: DecontaminateConfig) -> str:
         "that are the same.",
         render_table(("exam", "texts"), [(source, f"{count:,}") for source, count in exams.compared.items()]),
         f"**Dropped for it: {count_of(dropped, 'draft')}**"
-        + (f" ({list_counts(verified.contaminated)})." if dropped else "."),
+        + (f" ({list_counts(verified.contaminated)})." if dropped else ".")
+        + f" Of all drafts {exams.long_ngrams:,} share 13 words in a row with an exam.",
     ]
     if exams.problems:
         lines.append(f"Not everything in them could be read: {count_of(len(exams.problems), 'problem')}.")

@@ -114,7 +114,7 @@ def write_datacard(facts: CardFacts, packaging: Packaging | None = None) -> str:
         "## What is in it", _contents(facts),
         *(("## How to load it", _loading(packaging)) if packaging else ()),
         "## How it was made", _making(facts),
-        "## What was checked", say_checks(facts.verified),
+        "## What was checked", say_checks(facts.verified, facts.items),
         "### By a judge", say_judge(facts.verified, facts.verify, facts.items, facts.guesses),
         "### Against exams", say_exams(facts.verified, facts.decontaminate),
         "### By people", say_people(facts.review),

@@ -1,8 +1,8 @@
 """JSON Lines files: read as a stream with line numbers, written whole or not at all.
 
 `iter_objects` and `iter_records` are strict: the first wrong line ends the job.  They read what the project wrote or
-ships.  `iter_good_objects` and `iter_good_records` are for files that users bring, which come from anywhere: a wrong
-line is set aside with its number and the reason, and the others are read.
+ships.  `iter_good_records` is for files that users bring, which come from anywhere: a wrong line is set aside with its
+number and the reason, and the others are read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -75,8 +75,8 @@ def iter_records(path: Path | Traversable, model: type[Model]) -> Iterator[Model
             raise DataError(f"{path}, line {number}: {_explain(error)}; see the schema in corpus/records.py") from error
 
 
-def iter_good_objects(path: Path | Traversable, rejected: list[BadRow]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, object) for each line that is a JSON object; ``rejected`` takes the other lines.
+def iter_good_records(path: Path | Traversable, model: type[Model], rejected: list[BadRow]) -> Iterator[Model]:
+    """Yield each line that is a ``model``; ``rejected`` takes the other lines.
 
     Every line that is not empty is yielded or rejected.  Lines end with a line feed; a carriage return before it and a
     byte-order mark are ignored.  Of a key that comes twice the last value counts.  Not JSON by RFC 8259, and so
@@ -86,19 +86,23 @@ def iter_good_objects(path: Path | Traversable, rejected: list[BadRow]) -> Itera
     Raises:
         DataError: the file cannot be read, or not one line can be used (the message gives the first reason).
     """
-    return _set_apart(path, _parse_object, rejected)
-
-
-def iter_good_records(path: Path | Traversable, model: type[Model], rejected: list[BadRow]) -> Iterator[Model]:
-    """Yield each line that is a ``model``; ``rejected`` takes the others; raises as `iter_good_objects` does."""
-
-    def read(line: bytes) -> Model:
+    good, before = 0, len(rejected)
+    for number, line in _iter_lines(path):
         try:
-            return model.model_validate(_parse_object(line))
-        except ValidationError as error:
-            raise _UnusableError(_explain(error)) from error
-
-    return (record for _, record in _set_apart(path, read, rejected))
+            record = _read_record(line, model)
+        except _UnusableError as error:
+            around = line[max(0, error.place - EXCERPT // 2) :][: 4 * EXCERPT].decode("utf-8", "replace")
+            rejected.append(BadRow(str(path), number, _printable(str(error), 3 * EXCERPT), _printable(around, EXCERPT)))
+        else:
+            good += 1
+            yield record
+    if not good and len(rejected) > before:
+        first, count = rejected[before], len(rejected) - before
+        raise DataError(
+            f"{path}, line {first.line}: {first.reason}; none of {count} lines is usable, write one object per line"
+        )
+    if not good:
+        raise DataError(f"{path}: has no rows; write one JSON object per line")
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -125,27 +129,11 @@ class _UnusableError(Exception):
         self.place = place
 
 
-def _set_apart(
-    path: Path | Traversable, read: Callable[[bytes], Value], rejected: list[BadRow]
-) -> Iterator[tuple[int, Value]]:
-    good, before = 0, len(rejected)
-    for number, line in _iter_lines(path):
-        try:
-            value = read(line)
-        except _UnusableError as error:
-            around = line[max(0, error.place - EXCERPT // 2) :][: 4 * EXCERPT].decode("utf-8", "replace")
-            rejected.append(BadRow(str(path), number, _printable(str(error), 3 * EXCERPT), _printable(around, EXCERPT)))
-        else:
-            good += 1
-            yield number, value
-    if not good and len(rejected) > before:
-        first = rejected[before]
-        count = len(rejected) - before
-        raise DataError(
-            f"{path}, line {first.line}: {first.reason}; none of {count} lines is usable, write one object per line"
-        )
-    if not good:
-        raise DataError(f"{path}: has no rows; write one JSON object per line")
+def _read_record(line: bytes, model: type[Model]) -> Model:
+    try:
+        return model.model_validate(_parse_object(line))
+    except ValidationError as error:
+        raise _UnusableError(_explain(error)) from error
 
 
 def _iter_lines(path: Path | Traversable) -> Iterator[tuple[int, bytes]]:

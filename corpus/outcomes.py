@@ -32,9 +32,13 @@ class ScreenedSessions(_Outcome):
 
 
 class Exams(_Outcome):
-    """The exams that drafts were compared with: source → texts, and what could not be read of them."""
+    """The exams that drafts were compared with: source → texts, and what could not be read of them.
+
+    ``long_ngrams`` counts the drafts that share 13 words in a row with one, as GPT-3 was checked.
+    """
 
     compared: Counts
+    long_ngrams: int = 0
     problems: list[str]
     off: bool
 

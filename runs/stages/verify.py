@@ -68,7 +68,7 @@ def verify(run: Run, console: Console) -> dict[str, Any]:
         "drafts": len(drafts),
         "judge": run.recipe.models_of(JUDGE)[JUDGE].identity if run.recipe.verify.asks_about_items else "",
         **_count(run, screened, faults, judged),
-        "exams": exams.as_json(),
+        "exams": exams.as_json() | {"long_ngrams": sum(map(exams.index.shares_long_ngram, drafts))},
         "examples": [
             {name: getattr(overlap, name) for name in ("id", "source", "part", "rule")}
             for overlap in screened.overlaps[:EXAMPLES]

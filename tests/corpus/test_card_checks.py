@@ -34,11 +34,15 @@ def items(make_eu: Callable[..., Any]) -> list[Any]:
     ]
 
 
-def test_rules_and_their_marks(verified: Verified) -> None:
-    text = say_checks(verified)
+def test_rules_and_their_marks(verified: Verified, items: list[Any]) -> None:
+    text = say_checks(verified, items)
+    assert "the longest choice in 25.0% of the items" in text, "all their choices have eight words"
+    assert "longest" not in say_checks(verified, [])
     assert "all 50 drafts" in text
     assert "closed question 4" in text
-    assert "Marks" not in say_checks(verified.model_copy(update={"sessions": ScreenedSessions(marked={}, dropped={})}))
+    assert "Marks" not in say_checks(
+        verified.model_copy(update={"sessions": ScreenedSessions(marked={}, dropped={})}), items
+    )
 
 
 def test_votes_are_told_with_their_agreement_in_this_set(verified: Verified, items: list[Any]) -> None:

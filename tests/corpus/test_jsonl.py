@@ -16,7 +16,6 @@ from corpus.jsonl import (
     EXCERPT,
     MAX_LINE,
     BadRow,
-    iter_good_objects,
     iter_good_records,
     iter_objects,
     iter_records,
@@ -101,9 +100,9 @@ GOOD = b'{"persona": "A diver from Zadar", "age": 41, "tags": ["sea"], "source":
 
 
 @settings(max_examples=300, deadline=None)
-@given(rng=st.randoms(use_true_random=False), torn=st.booleans(), model=st.sampled_from([Persona, None]))
+@given(rng=st.randoms(use_true_random=False), torn=st.booleans())
 def test_spoilt_lines_are_set_aside_with_a_reason_and_sound_ones_kept(
-    tmp_path_factory: pytest.TempPathFactory, rng: random.Random, torn: bool, model: type[Persona] | None
+    tmp_path_factory: pytest.TempPathFactory, rng: random.Random, torn: bool
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "spoilt.jsonl"
     text = b"\n".join([GOOD, spoil(GOOD, rng), GOOD, spoil(GOOD, rng)]) + (b"" if torn else b"\n")
@@ -111,12 +110,9 @@ def test_spoilt_lines_are_set_aside_with_a_reason_and_sound_ones_kept(
     filled = {
         n: line for n, line in enumerate(text.split(b"\n"), 1) if line.removeprefix(b"\xef\xbb\xbf").strip(b" \t\r\n")
     }
-    sound = {number: value for number, line in filled.items() if (value := judge(line, model)) is not None}
+    sound = {number: value for number, line in filled.items() if (value := judge(line, Persona)) is not None}
     rejected: list[BadRow] = []
-    if model:
-        assert list(iter_good_records(path, model, rejected)) == list(sound.values())
-    else:
-        assert dict(iter_good_objects(path, rejected)) == sound
+    assert list(iter_good_records(path, Persona, rejected)) == list(sound.values())
     assert [row.line for row in rejected] == sorted(filled.keys() - sound.keys())
     for row in rejected:
         assert row.path == str(path)
@@ -185,7 +181,7 @@ def test_the_excerpt_shows_the_place_of_the_fault(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_bytes(GOOD + b'\n{"persona": "' + b"x" * 500 + b'", "age": forty\x1b, "a": "' + b"y" * 500 + b'"}')
     rejected: list[BadRow] = []
-    list(iter_good_objects(path, rejected))
+    list(iter_good_records(path, Persona, rejected))
     assert '"age": forty\N{REPLACEMENT CHARACTER}, "a"' in rejected[0].excerpt
 
 
@@ -196,7 +192,7 @@ def test_an_endless_line_does_not_fill_the_memory(tmp_path: Path) -> None:
         file.truncate(8 * MAX_LINE)  # a hole that reads as NUL bytes
     rejected: list[BadRow] = []
     tracemalloc.start()
-    assert len(list(iter_good_objects(path, rejected))) == 1
+    assert len(list(iter_good_records(path, Persona, rejected))) == 1
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5 * MAX_LINE
@@ -224,7 +220,7 @@ def test_a_file_without_one_good_row_is_an_error_that_says_why(tmp_path: Path, t
 def test_an_unreadable_file_is_an_error_for_the_tolerant_too(tmp_path: Path) -> None:
     for path in (tmp_path / "gone.jsonl", tmp_path):
         with pytest.raises(DataError, match="cannot be read"):
-            list(iter_good_objects(path, []))
+            list(iter_good_records(path, Persona, []))
 
 
 def test_equal_rows_give_equal_bytes_and_keep_their_key_order(tmp_path: Path) -> None:
