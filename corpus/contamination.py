@@ -29,7 +29,7 @@ from corpus.exam_texts import (
     size_of,
     words_of,
 )
-from corpus.records import ApplicationDraft, UnderstandingDraft
+from corpus.records import Draft, UnderstandingDraft
 
 LONG_NGRAM = 13  # as GPT-3
 EXCERPT = 240  # characters
@@ -40,7 +40,6 @@ SHARED = 0.3  # of the weight of a text's rare words, from which it is compared 
 NEAR_OPTION = 90.0  # similarity of options that count as one; options are short, and much alike by nature
 CONTAINED = 1.5  # × ngram: words of a text whose rare words must be found in a longer one; few are there by chance
 OPTIONS_TOGETHER = 1.5  # × ngram: words that matching options must have together
-Draft = UnderstandingDraft | ApplicationDraft
 
 
 @dataclass(frozen=True)

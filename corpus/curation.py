@@ -9,11 +9,9 @@ from corpus.assemble import assemble_items
 from corpus.balance import select_balanced
 from corpus.config import CurateConfig, VerifyConfig
 from corpus.judgements import why_aside
-from corpus.records import ApplicationDraft, ApplicationItem, Judgement, UnderstandingDraft, UnderstandingItem
+from corpus.records import ApplicationDraft, Item, Judgement, UnderstandingDraft
 from corpus.screening import Drop
 from corpus.split import Split, split_by_persona
-
-Item = UnderstandingItem | ApplicationItem
 
 
 @dataclass(frozen=True)

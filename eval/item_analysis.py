@@ -24,14 +24,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.stats import norm, pointbiserialr
 
-from corpus.records import ApplicationItem, Task, UnderstandingItem, cell_of
+from corpus.records import Item, Task, cell_of
 from eval.statistics import CONFIDENCE, wilson_interval
 
 Flag = Literal[
     "too easy", "too hard", "negative discrimination", "low discrimination", "distractor never chosen",
     "distractor above the key",
 ]  # fmt: skip
-Item = UnderstandingItem | ApplicationItem
 HARD, EASY = 0.2, 0.95
 DISCRIMINATES = 0.2
 MIN_EXAMINEES = 6  # fewer give no correlation worth a number: at 5 its 95% interval spans nearly all there is

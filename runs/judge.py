@@ -12,7 +12,7 @@ import dspy
 from rich.console import Console
 
 from corpus.contamination import Overlap, Suspect
-from corpus.records import ApplicationDraft, Session, UnderstandingDraft
+from corpus.records import Draft, Session
 from corpus.text import reason_of
 from lms.build import Models
 from programs.asking import AskFailed
@@ -25,8 +25,6 @@ from runs.pool import run_units
 from runs.progress import show_progress
 from runs.recipe import JUDGE
 from runs.serving import Reach, open_models, share_one_core, short_reason
-
-Draft = UnderstandingDraft | ApplicationDraft
 
 
 class Judge:

@@ -52,7 +52,8 @@ def _describe(stage: str, result: dict[str, Any]) -> str:
             )
         case "verify":
             steps = ("screened", "duplicates", "contaminated", "aside")
-            reasons = _count({reason: count for step in steps for reason, count in result[step].items()})
+            by_step = [result["sessions"]["dropped"], *(result[step] for step in steps)]
+            reasons = _count({reason: count for counts in by_step for reason, count in counts.items()})
             return f"{result['passed']} of {result['drafts']} drafts passed; the others: {reasons}"
         case "curate":
             surplus = f"; {_count(result['surplus'])}" if result["surplus"] else ""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from corpus.checks.explanations import EXPLANATION_CHECKS, NOT_GROUNDED, is_grounded_in_meaning
-from corpus.checks.items import ITEM_CHECKS, Draft, check_fields
+from corpus.checks.items import ITEM_CHECKS, check_fields
 from corpus.config import CurateConfig
 from corpus.embeddings import Encoder
+from corpus.records import Draft
 
 
 def find_faults(draft: Draft, config: CurateConfig, encoder: Encoder | None = None) -> list[str]:

@@ -10,10 +10,9 @@ import re
 from corpus.checks.wording import content_words, plain, split_sentences
 from corpus.config import CurateConfig
 from corpus.embeddings import Encoder
-from corpus.records import ApplicationDraft, UnderstandingDraft
+from corpus.records import Draft, UnderstandingDraft
 from corpus.taxonomy import match_words_of, split_label
 
-Draft = UnderstandingDraft | ApplicationDraft
 MIN_QUOTED = 3  # words of a quotation that occurs in the scenario
 MIN_SUPPORT = 4  # content words that explanation and scenario must share where nothing is quoted
 # Cosine of explanation and scenario.  With all-MiniLM-L6-v2 explanations of the scripted teacher have 0.26 to 0.78, 19

@@ -17,10 +17,9 @@ from rapidfuzz.utils import default_process
 
 from corpus.checks.naming import find_named_emotions
 from corpus.config import CurateConfig
-from corpus.records import ApplicationDraft, ApplicationItem, UnderstandingDraft, UnderstandingItem
+from corpus.records import ApplicationDraft, ApplicationItem, Draft, UnderstandingDraft, UnderstandingItem
 from corpus.taxonomy import are_synonyms, load_taxonomy, split_label
 
-Draft = UnderstandingDraft | ApplicationDraft
 Check = Callable[[Draft, CurateConfig], str]
 WRONG_EMOTIONS, WRONG_CHOICES = 5, 3  # EmoBench's six emotions, four causes, four options
 TWIN_SIMILARITY = 82.0  # token-sort similarity from which two choices say the same

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from corpus.errors import RecipeError, RunError
 from corpus.jsonl import write_jsonl
-from corpus.records import ApplicationItem, UnderstandingItem
+from corpus.records import Item
 from corpus.seeds import derive_seed
 from corpus.text import reason_of
 from eval.exam import Exam
@@ -43,7 +43,6 @@ from runs.pool import run_units
 from runs.progress import show_progress
 from runs.serving import Reach, open_models, share_one_core, short_reason
 
-Item = UnderstandingItem | ApplicationItem
 EXAMPLES = 3  # items that the table names per flag
 
 

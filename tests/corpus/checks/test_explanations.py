@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.checks import find_faults
-from corpus.checks.items import Draft
 from corpus.checks.wording import plain, split_sentences
 from corpus.config import CurateConfig
-from corpus.records import ApplicationDraft, UnderstandingDraft
+from corpus.records import ApplicationDraft, Draft, UnderstandingDraft
 
 CONFIG = CurateConfig()
 CUE = "The cue is “Amina put the letter back”, which she had wanted to show him."
