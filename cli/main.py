@@ -43,7 +43,24 @@ class Of(StrEnum):
     all = "all"
 
 
+class Program(StrEnum):
+    """Which program is compiled."""
+
+    session = "session"
+    items = "items"
+    exam = "exam"
+    all = "all"
+
+
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no answers of models, and use none that were kept.")]
+ProgramName = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROGRAM",
+        help="A name in out/programs or how it begins, a folder, or session, items, exam for the uncompiled ones.",
+        show_default=False,
+    ),
+]
 RunPath = Annotated[Path, typer.Argument(help="A run folder, such as out/quickstart.", show_default=False)]
 
 
@@ -76,6 +93,7 @@ def _run(
 
     from runs.pipeline import run_stages
     from runs.recipe import load_recipe
+    from runs.round_folders import check_rounds
 
     settings = list(overrides or [])
     if emobench is not None:
@@ -83,8 +101,15 @@ def _run(
     if no_cache:
         settings.append("generate.cache=null")
     loaded = load_recipe(recipe, settings)
+    path = out or Path("out") / loaded.name
+    check_rounds(loaded, path, stages)
     try:
-        run_stages(loaded, out or Path("out") / loaded.name, Console(), stages)
+        if loaded.rounds.count > 1:
+            from cli.rounds import run_and_print_rounds
+
+            run_and_print_rounds(loaded, path, Console())
+        else:
+            run_stages(loaded, path, Console(), stages)
     except KeyboardInterrupt:
         typer.echo("stopped; nothing finished is lost: the same command goes on from here", err=True)
         raise typer.Exit(1) from None
@@ -213,6 +238,55 @@ def analyse(recipe: RecipePath, overrides: Overrides = None, out: Out = None, no
     _run(("analyse",), recipe, overrides, out, no_cache=no_cache)
 
 
+@app.command("compile")
+def compile_(
+    recipe: RecipePath,
+    program: Annotated[Program, typer.Option(help="Which program; all: session, then items.")] = Program.items,
+    optimizer: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NAME[,NAME…]", help="One optimizer, or a chain. Default: the recipe's."),
+    ] = None,
+    overrides: Overrides = None,
+    to: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--to", metavar="DIR", help="The folder of compiled programs. Default: out/programs."),
+    ] = None,
+    start: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--from", metavar="PROGRAM", help="A compiled program to go on from."),
+    ] = None,
+    run_path: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--run", metavar="RUN", help="For an exam prompt: the run whose items it is compiled on."),
+    ] = None,
+    feedback: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--feedback", metavar="RUN", help="Plan more of what the tuned student of a run is weak in."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and stop.")] = False,
+) -> None:
+    """Compile the prompts of a program against the quality metric, and compare on cases that no optimizer saw.
+
+    Example: emoreason compile recipes/compile.yaml --program items --optimizer gepa
+    """
+    from rich.console import Console
+
+    from cli.compile import compile_and_show, place_orders
+    from runs.recipe import load_recipe
+
+    settings = list(overrides or [])
+    if optimizer is not None:
+        settings.append(f"compile.optimizer=[{optimizer}]")
+    loaded = load_recipe(recipe, settings)
+    console = Console()
+    try:
+        for order in place_orders(loaded, program.value, to, start, run_path, feedback, console):
+            compile_and_show(order, console, dry_run)
+    except KeyboardInterrupt:
+        typer.echo("stopped; no answer is lost: the same command goes on from here", err=True)
+        raise typer.Exit(1) from None
+
+
 @app.command()
 def funnel(run_path: RunPath) -> None:
     """Show what became of the planned sessions, step by step, and why the rest was lost.
@@ -309,6 +383,66 @@ def show(
         list_run(opened, Console())
     else:
         show_record(opened, key, Console())
+
+
+@app.command()
+def programs(
+    root: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where compiled programs lie.", show_default=True)
+    ] = Path("out/programs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """List the compiled programs: what made them, and what they gained.
+
+    Example: emoreason programs
+    """
+    from rich.console import Console
+
+    from cli.programs import list_programs
+
+    list_programs(root, Console(), as_json)
+
+
+@app.command("show-prompt")
+def show_prompt(
+    program: ProgramName,
+    predictor: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NAME", help="One prompt alone, such as write_understanding."),
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Fill it with one of the program's final cases.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+) -> None:
+    """Show the prompts of a program as a model receives them.
+
+    Example: emoreason show-prompt items --predictor write_application
+    """
+    from rich.console import Console
+
+    from cli.programs import show_prompt as show
+
+    show(program, predictor, demo, Console(), as_json)
+
+
+@app.command()
+def diff(
+    program: ProgramName,
+    other: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(
+            metavar="[OTHER]", help="Another program; without it: what the first began from.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Show what an optimizer changed: instructions, demonstrations, scores.
+
+    Example: emoreason diff items-gepa
+    """
+    from rich.console import Console
+
+    from cli.programs import show_difference
+
+    show_difference(program, other, Console())
 
 
 def main() -> None:

@@ -81,6 +81,9 @@ class CurateConfig(BaseModel):
         default=0.5, gt=0, le=1, description="share of a session's messages with a fault above which its items go"
     )
     near_duplicate: float = Field(default=85.0, ge=50, le=100, description="similarity of near-duplicate scenarios")
+    seen: tuple[Path, ...] = Field(
+        default=(), description="items.jsonl of other runs; what repeats a scenario of theirs is dropped as a duplicate"
+    )
     embeddings: str | None = Field(
         default=None,
         description="sentence-transformers model, a folder or hub id; compares meanings too (extra `embeddings`)",

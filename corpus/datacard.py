@@ -54,6 +54,23 @@ class ModelUsed:
 
 
 @dataclass(frozen=True)
+class ProgramUsed:
+    """A compiled program that wrote sessions or items: who compiled it, and what that brought on cases it had not seen.
+
+    ``before`` and ``after`` are mean qualities of ``n`` cases, ``interval`` is the 95% one of their difference.
+    """
+
+    kind: str
+    name: str
+    optimizers: Sequence[str]
+    teacher: str
+    before: float
+    after: float
+    interval: tuple[float, float]
+    n: int
+
+
+@dataclass(frozen=True)
 class CardFacts:
     """All that the card says.
 
@@ -75,6 +92,7 @@ class CardFacts:
     verify: VerifyConfig
     decontaminate: DecontaminateConfig
     guesses: Sequence[GuessRate] = ()
+    programs: Sequence[ProgramUsed] = ()
     review: PeopleReview = field(default_factory=PeopleReview)
 
     @property
@@ -202,10 +220,25 @@ def _making(facts: CardFacts) -> str:
         if teachers
         else "No item was kept.",
         render_table(("role", "model", "weights"), models),
+        *((_compiled(facts.programs),) if facts.programs else ()),
         f"Roles without a line use the model of `teacher`. Fingerprints of the prompts: {prompts}. "
         f"Made with {versions}. The recipe is in `recipe.yaml`.",
     ]
     return "\n\n".join(lines)
+
+
+def _compiled(programs: Sequence[ProgramUsed]) -> str:
+    """The compiled prompts; quality is by a metric of rules and judge, and says nothing about people."""
+    rows = [
+        (p.kind, f"`{p.name}`", " + ".join(p.optimizers), f"`{p.teacher}`", f"{p.before:.2f} → {p.after:.2f}",
+         f"{p.interval[0]:+.2f} to {p.interval[1]:+.2f}", f"{p.n:,}")
+        for p in programs
+    ]  # fmt: skip
+    head = ("writes", "compiled program", "optimizer", "teacher", "quality", "95% of the change", "cases")
+    return (
+        "Prompts were compiled by DSPy optimizers. Quality is that of rules and a judge, from 0 to 1, on cases that no "
+        f"optimizer saw.\n\n{render_table(head, rows)}"
+    )
 
 
 def _funnel(facts: CardFacts) -> str:

@@ -44,11 +44,13 @@ class Duplicate:
     """Which kept text is repeated, in what way, and how alike the two are: in percent, for a meaning 100 × cosine.
 
     Where the text that is repeated repeats a third one in a way that is looked for later, ``kept`` is the third.
+    ``seen`` says that it is one of the texts seen before.
     """
 
     kept: str
     reason: Reason
     similarity: float
+    seen: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,13 @@ class _Link:
     similarity: float
 
 
-def find_duplicates(texts: Iterable[tuple[str, str]], threshold: float, encoder: Encoder | None = None) -> Duplicates:
-    """Mark every text that repeats an earlier one; of two alike the earlier is kept.
+def find_duplicates(
+    texts: Iterable[tuple[str, str]],
+    threshold: float,
+    encoder: Encoder | None = None,
+    seen: Iterable[tuple[str, str]] = (),
+) -> Duplicates:
+    """Mark every text that repeats an earlier one, or one seen before; of two alike the earlier is kept.
 
     Texts are compared in lower case, as words with single spaces: whether they are equal, then by letters, by words
     in common, and by meaning, each among those that the former left.  The result depends on the arguments alone.
@@ -82,26 +89,31 @@ def find_duplicates(texts: Iterable[tuple[str, str]], threshold: float, encoder:
         threshold: similarity (0-100) from which two texts are near duplicates: 100 × (1 - Levenshtein distance /
             length of the longer text), or 100 × words in common / words of the longer text.
         encoder: compares meanings too, with cosine SAME_MEANING; it takes most of the time.
+        seen: (ID, text) pairs that count as earlier than all texts and are never marked themselves, however much they
+            are alike; their IDs may be those of texts.
 
     Returns:
-        The marks in the order of the texts.  Each names a text that is kept.
+        The marks in the order of the texts.  Each names a text that is kept, or one seen before.
     """
-    pairs = list(texts)
+    pairs = list(seen)
+    old = len(pairs)
+    pairs += texts
     words = [_WORD.findall(text.lower()) for _, text in pairs]
     letters = [" ".join(text) for text in words]
-    links = _link_equal(letters)
-    near = _NearTexts(words, next(rows for least, rows in ROWS if threshold >= least))
+    links = _link_equal(letters, old)
+    near = _NearTexts(words, old, next(rows for least, rows in ROWS if threshold >= least))
     near.link(links, letters, Levenshtein.normalized_similarity, threshold)
     # The longest common subsequence of two sorted sequences is what they have in common.
     near.link(links, [sorted(text) for text in words], LCSseq.normalized_similarity, threshold)
     if encoder:
         rest = _others(pairs, links)
-        links |= _link_meanings(rest, encoder.encode([pairs[index][1] for index in rest]))
+        links |= _link_meanings(rest, old, encoder.encode([pairs[index][1] for index in rest]))
     marks: dict[str, Duplicate] = {}
+    kept: dict[int, int] = {}
     for index, link in sorted(links.items()):
-        first = pairs[link.earlier][0]  # if it is marked itself, its mark is there: it comes earlier
-        kept = marks[first].kept if first in marks else first
-        marks[pairs[index][0]] = Duplicate(kept, link.reason, link.similarity)
+        # If the earlier one is marked itself, it is in ``kept`` already.
+        first = kept[index] = kept.get(link.earlier, link.earlier)
+        marks[pairs[index][0]] = Duplicate(pairs[first][0], link.reason, link.similarity, first < old)
     return Duplicates(marks, near.comparisons)
 
 
@@ -109,23 +121,29 @@ def _others(texts: Sequence[object], links: dict[int, _Link]) -> list[int]:
     return [index for index in range(len(texts)) if index not in links]
 
 
-def _link_equal(texts: Sequence[str]) -> dict[int, _Link]:
+def _link_equal(texts: Sequence[str], old: int) -> dict[int, _Link]:
     first: dict[str, int] = {}
     links = {}
     for index, text in enumerate(texts):
-        if (earlier := first.setdefault(text, index)) != index:
+        if (earlier := first.setdefault(text, index)) != index >= old:
             links[index] = _Link(earlier, "exact duplicate", 100.0)
     return links
 
 
 class _NearTexts:
-    """Texts by their sketches: which earlier ones are worth comparing with a text, and how many were compared."""
+    """Texts by their sketches: which earlier ones are worth comparing with a text, and how many were compared.
 
-    def __init__(self, texts: Sequence[Sequence[str]], rows: int):
+    The first ``old`` texts are compared with, and never linked.
+    """
+
+    def __init__(self, texts: Sequence[Sequence[str]], old: int, rows: int):
         self.comparisons = 0
+        self._old = old
         self._lsh = MinHashLSH(num_perm=PERMUTATIONS, params=(PERMUTATIONS // rows, rows))
         self._sketches = MinHash.bulk(map(_shingles, texts), num_perm=PERMUTATIONS, seed=1, hashfunc=crc32)
-        self._known = 0  # texts that were looked at, and are in the index unless they were linked
+        for index in range(old):
+            self._lsh.insert(index, self._sketches[index], check_duplication=False)
+        self._known = old  # texts that were looked at, and are in the index unless they were linked
 
     def link(
         self,
@@ -135,7 +153,7 @@ class _NearTexts:
         threshold: float,
     ) -> None:
         """Add to ``links`` each text that is like earlier ones without a link: to the most similar, first of equals."""
-        for index in _others(texts, links):
+        for index in _others(texts, links)[self._old :]:
             alike = sorted(self._lsh.query(self._sketches[index]))
             candidates = [other for other in alike if other < index and other not in links]
             self.comparisons += len(candidates)
@@ -154,8 +172,11 @@ def _shingles(words: Sequence[str]) -> list[bytes]:
     return [f"{one} {two}".encode() for one, two in pairwise(("", *words, ""))]
 
 
-def _link_meanings(indices: Sequence[int], vectors: NDArray[np.float32]) -> dict[int, _Link]:
-    """Link a text to the nearest one of those not linked, from SAME_MEANING; ``vectors`` has a row per index."""
+def _link_meanings(indices: Sequence[int], old: int, vectors: NDArray[np.float32]) -> dict[int, _Link]:
+    """Link a text to the nearest one of those not linked, from SAME_MEANING; ``vectors`` has a row per index.
+
+    The first ``old`` rows are never linked.
+    """
     links: dict[int, _Link] = {}
     unlinked: list[int] = []  # rows
     for start in range(0, len(vectors), ENCODED):
@@ -167,7 +188,7 @@ def _link_meanings(indices: Sequence[int], vectors: NDArray[np.float32]) -> dict
             if before:
                 rivals.append((float(earlier.similarities[offset, 0]), unlinked[earlier.indices[offset, 0]]))
             cosine, other = max(rivals, key=lambda rival: (rival[0], -rival[1]), default=(0.0, 0))
-            if cosine >= SAME_MEANING:
+            if cosine >= SAME_MEANING and row >= old:
                 links[indices[row]] = _Link(indices[other], "same meaning", 100 * cosine)
             else:
                 unlinked.append(row)

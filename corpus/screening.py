@@ -20,6 +20,7 @@ from corpus.records import ApplicationDraft, UnderstandingDraft
 
 Step = Literal["rules", "session", "duplicates", "exams", "judge", "sizes"]
 SESSION_AT_FAULT = "session at fault"
+SEEN_BEFORE = "seen before"  # in another run, whose items the recipe names
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,18 @@ def screen(
     exams: ContaminationIndex,
     sessions_at_fault: Collection[str] = (),
     encoder: Encoder | None = None,
+    seen: Iterable[tuple[str, str]] = (),
 ) -> Screened:
-    """Check drafts by rule; the result depends on the set of drafts, not on their order."""
+    """Check drafts by rule; the result depends on the set of drafts, not on their order.
+
+    Args:
+        drafts: what is checked.
+        config: what a draft must satisfy.
+        exams: what no draft may be like.
+        sessions_at_fault: sessions whose drafts go.
+        encoder: compares meanings too.
+        seen: (ID, scenario) of items of other runs, which no draft may repeat.
+    """
     drops: list[Drop] = []
     sound: list[UnderstandingDraft | ApplicationDraft] = []
     for draft in sorted(drafts, key=lambda d: d.id):
@@ -68,8 +79,11 @@ def screen(
             drops.append(Drop(draft.id, "session", SESSION_AT_FAULT))
         else:
             sound.append(draft)
-    marks = find_duplicates(((draft.id, draft.scenario) for draft in sound), config.near_duplicate, encoder).marks
-    drops += [Drop(key, "duplicates", mark.reason, mark.kept) for key, mark in marks.items()]
+    scenarios = ((draft.id, draft.scenario) for draft in sound)
+    marks = find_duplicates(scenarios, config.near_duplicate, encoder, seen).marks
+    drops += [
+        Drop(key, "duplicates", SEEN_BEFORE if mark.seen else mark.reason, mark.kept) for key, mark in marks.items()
+    ]
     distinct = Screened([draft for draft in sound if draft.id not in marks], drops)
     return distinct.without([overlap for draft in distinct.passed if (overlap := exams.find(draft))])
 

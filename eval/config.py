@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Mode = Literal["likelihood", "generate"]
 HUB = "hub"
+RunName = Annotated[str, Field(pattern=r"^[\w-]+( [\w-]+)*$")]  # becomes a part of a file name
 
 
 class ExamConfig(BaseModel):
@@ -17,6 +19,9 @@ class ExamConfig(BaseModel):
     emobench: str | None = Field(
         default=HUB,
         description="folder with EA.jsonl and EU.jsonl, `hub` for the Hugging Face data set, or null for none",
+    )
+    also: dict[RunName, Path] = Field(
+        default_factory=dict, description="name → items.jsonl of another run, whose held-out part is examined too"
     )
     modes: tuple[Mode, ...] = Field(default=("likelihood", "generate"), min_length=1)
     limit: int | None = Field(default=None, ge=1, description="at most so many items per task; default: all")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Protocol
+from typing import Any, Protocol
 
 import dspy
 from dspy.utils.exceptions import AdapterParseError
@@ -51,13 +51,25 @@ class Exam(dspy.Module):
             readings = [read_answer(raw, "answer", "option", item.choices, alone=True)]
         return dspy.Prediction(raw=raw, readings=readings)
 
+    def show(self, item: UnderstandingItem | ApplicationItem) -> list[dict[str, str]]:
+        """Return the messages by which a written answer is asked for, demonstrations included."""
+        predictor = self._predictor_for(item)
+        messages: list[dict[str, str]] = self.adapter.format(predictor.signature, predictor.demos, exam_inputs(item))
+        return messages
+
+    def _predictor_for(self, item: UnderstandingItem | ApplicationItem) -> dspy.Predict:
+        return self.answer_eu if isinstance(item, UnderstandingItem) else self.answer_ea
+
     def _generate(self, item: UnderstandingItem | ApplicationItem) -> str:
-        predictor = self.answer_eu if isinstance(item, UnderstandingItem) else self.answer_ea
+        predictor = self._predictor_for(item)
         with dspy.context(adapter=self.adapter):
             try:
-                return str(predictor(**exam_inputs(item))[next(iter(predictor.signature.output_fields))])
+                prediction = predictor(**exam_inputs(item))
             except AdapterParseError:  # DSPy refuses an empty answer before the adapter sees it
                 return ""
+        raw = str(prediction[next(iter(predictor.signature.output_fields))])
+        _part(prediction, raw, predictor.signature)
+        return raw
 
     def _most_likely(self, item: UnderstandingItem | ApplicationItem) -> list[int]:
         """Pick the option whose text the model finds likeliest; for EU the cause is read after the emotion picked.
@@ -75,6 +87,21 @@ class Exam(dspy.Module):
         emotion = _best(self.scorer.score(messages, emotions, per_token=False))
         causes = [f'{emotions[emotion]}, "cause": {_quote(choice)}' for choice in item.cause_choices]
         return [emotion, _best(self.scorer.score(messages, causes))]
+
+
+def _part(prediction: dspy.Prediction, raw: str, signature: type[dspy.Signature]) -> None:
+    """Give every field of an answer in the form asked for its own text, in place of the whole.
+
+    The prediction stands in DSPy's trace, from which optimizers take demonstrations.
+    """
+    try:
+        found: Any = json.loads(raw)
+    except (ValueError, RecursionError):  # not JSON, or nested too deep
+        return
+    names = list(signature.output_fields)
+    if isinstance(found, dict) and all(isinstance(found.get(name), str) for name in names):
+        for name in names:
+            prediction[name] = found[name]
 
 
 def keys_of(item: UnderstandingItem | ApplicationItem) -> list[int]:

@@ -5,6 +5,7 @@ Text written by models is hostile: the template escapes everything but the plot,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict
 
 from corpus.funnel import FunnelStep
-from corpus.records import ApplicationItem, Session, UnderstandingItem
+from corpus.records import ApplicationItem, Session, Task, UnderstandingItem
+from eval.config import Mode
 from eval.plots import draw_loss
-from eval.scores import Comparison, ScoreRow
+from eval.scores import STAGES, Comparison, ScoreRow
 from signatures.exam import LETTERS, exam_inputs
 
 
@@ -32,7 +34,7 @@ class Training(BaseModel):
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows."""
+    """All that the page shows; ``programs`` says which compiled prompts were used, a sentence each."""
 
     title: str
     teacher: str
@@ -49,6 +51,7 @@ class Report:
     sessions: list[Session]
     items: list[UnderstandingItem | ApplicationItem]
     seconds: dict[str, float]
+    programs: Sequence[str] = ()
 
 
 def render_html(report: Report) -> str:
@@ -73,18 +76,21 @@ def render_html(report: Report) -> str:
 
 @dataclass(frozen=True)
 class _Group:
-    """Before, after, and their comparison, for one benchmark, task, and mode."""
+    """The examinations of one benchmark, task, and mode, in the order of `STAGES`, and how tuning compares."""
 
-    before: ScoreRow
-    after: ScoreRow
-    comparison: Comparison
+    benchmark: str
+    rows: list[ScoreRow]
+    comparisons: list[Comparison]
 
 
 def _group(scores: list[ScoreRow], comparisons: list[Comparison]) -> list[_Group]:
     rows = {(r.benchmark, r.task, r.mode, r.stage): r for r in scores}
+    together: dict[tuple[str, Task, Mode], list[Comparison]] = {}
+    for comparison in comparisons:
+        together.setdefault((comparison.benchmark, comparison.task, comparison.mode), []).append(comparison)
     return [
-        _Group(rows[c.benchmark, c.task, c.mode, "before"], rows[c.benchmark, c.task, c.mode, "after"], c)
-        for c in comparisons
+        _Group(key[0], [rows[*key, stage] for stage in STAGES if (*key, stage) in rows], members)
+        for key, members in together.items()
     ]
 
 

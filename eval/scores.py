@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,11 +13,17 @@ from eval.baselines import best_constant, chance_level
 from eval.config import Mode
 from eval.statistics import Difference, paired_difference, wilson_interval
 
-Stage = Literal["before", "after"]
+# Untuned with the plain prompt, untuned with a compiled one, tuned: in this order they stand in tables.
+Stage = Literal["before", "prompted", "after"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+IMPROVED, WORSE = "improved", "worse"
 
 
 class Mark(BaseModel):
-    """One examined item: what was written, how it was read, whether it was right under both readings."""
+    """One examined item: what was written, how it was read, whether it was right under both readings.
+
+    ``picks`` are the options of each question as read leniently, by index; empty in journals of earlier versions.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str
@@ -26,6 +32,7 @@ class Mark(BaseModel):
     strict: bool
     lenient: bool
     rules: tuple[str, ...]
+    picks: tuple[int | None, ...] = ()
 
 
 class ScoreRow(BaseModel):
@@ -46,8 +53,9 @@ class ScoreRow(BaseModel):
 
 
 class Comparison(BaseModel):
-    """Before against after on the same items, under both readings, and the verdict that may be printed.
+    """The tuned student against an untuned one on the same items, and the verdict that may be printed.
 
+    ``against`` is the prompt of the untuned one: the plain one (before), or a compiled one (prompted).
     ``answered_twice`` compares the lenient readings of the items that were answered both times, so that a student who
     merely answers more, or in a readable form, is not taken for one who understands more; None when there are none.
     """
@@ -60,6 +68,7 @@ class Comparison(BaseModel):
     lenient: Difference
     answered_twice: Difference | None
     verdict: str
+    against: Stage = "before"
 
 
 def score_row(
@@ -95,8 +104,13 @@ def compare(
     benchmark: str,
     mode: Mode,
     row: ScoreRow,
+    against: Stage = "before",
 ) -> Comparison:
-    """Compare two examinations item by item; see `_judge` for what may be called an improvement."""
+    """Compare two examinations item by item; see `_judge` for what may be called an improvement.
+
+    Args:
+        before: marks of the untuned student at stage ``against``; after, row: those of the tuned one.
+    """
     old, new = {m.id: m for m in before}, {m.id: m for m in after}
 
     def difference(name: str, among: Sequence[UnderstandingItem | ApplicationItem]) -> Difference:
@@ -117,13 +131,48 @@ def compare(
         lenient=lenient,
         answered_twice=answered_twice,
         verdict=_judge(strict, lenient, answered_twice, row),
+        against=against,
     )
+
+
+def tabulate(
+    items: Sequence[UnderstandingItem | ApplicationItem],
+    marks: Mapping[Stage, Sequence[Mark]],
+    benchmark: str,
+    mode: Mode,
+) -> tuple[list[ScoreRow], list[Comparison]]:
+    """Return the rows of all examinations of one task in one mode, and what tuning changed against each untuned one.
+
+    Args:
+        marks: those of the stages that were examined; ``before`` and ``after`` are among them.
+    """
+    rows = {stage: score_row(items, marks[stage], benchmark, mode, stage) for stage in STAGES if stage in marks}
+    comparisons = [
+        compare(items, marks[stage], marks["after"], benchmark, mode, rows["after"], stage)
+        for stage in rows
+        if stage != "after"
+    ]
+    plain, rival = comparisons[0], comparisons[-1]  # one and the same where no compiled prompt was tried
+    return list(rows.values()), [weigh(plain, rival), *comparisons[1:]]
+
+
+def weigh(comparison: Comparison, rival: Comparison) -> Comparison:
+    """Take "improved" back where a compiled prompt does as well without any tuning.
+
+    Args:
+        comparison: tuned against the plain prompt; rival: tuned against the compiled one, on the same items.
+    """
+    if comparison.verdict != IMPROVED or rival.verdict == IMPROVED:
+        return comparison
+    worse = rival.verdict == WORSE
+    beside = "worse than the compiled one" if worse else "not shown to be better than the compiled one"
+    return comparison.model_copy(update={"verdict": f"better than the plain prompt; {beside}"})
 
 
 def _judge(strict: Difference, lenient: Difference, answered_twice: Difference | None, after: ScoreRow) -> str:
     """Say "improved" only for a gain under both readings, above chance, that answering more does not explain."""
     if strict.high < 0 and lenient.high < 0:
-        return "worse"
+        return WORSE
     if not (strict.is_gain and lenient.is_gain):
         at_chance = after.interval[0] <= after.chance <= after.interval[1]
         return "no change shown; at chance" if at_chance else "no change shown"
@@ -131,7 +180,7 @@ def _judge(strict: Difference, lenient: Difference, answered_twice: Difference |
         return "answers more; not above chance"
     if answered_twice is None or not answered_twice.is_gain:
         return "answers more; not shown to be better"
-    return "improved"
+    return IMPROVED
 
 
 def by_task(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -35,6 +36,9 @@ class TrainConfig(BaseModel):
         default={"option": 1},
         min_length=1,
         description="answer format → how often each item is shown in it, each time in another order of options",
+    )
+    with_items: tuple[Path, ...] = Field(
+        default=(), description="items.jsonl of other runs, whose training part is trained on too"
     )
     rename: bool = Field(default=False, description="give an item's people new names each time it is shown")
     epochs: float = Field(default=1, gt=0, description="passes over the rows")

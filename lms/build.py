@@ -41,7 +41,8 @@ class Models:
         specs: role → model; roles with equal specs share an engine, those of one model at one server a gate.
         ledger: where calls are entered.
         concurrency: calls at once at one model, unless its spec says otherwise.
-        cached: whether DSPy may keep answers (see lms/cache.py); those of the scripted teacher are never kept.
+        cached: whether DSPy may keep answers (see lms/cache.py).
+        cached_scripted: whether those of the scripted teacher are kept too, which is quicker asked again.
         announce: called with a line that the user should see now.
 
     Raises:
@@ -56,10 +57,12 @@ class Models:
         ledger: Ledger | None = None,
         concurrency: int = 64,
         cached: bool = False,
+        cached_scripted: bool = False,
         announce: Announce = lambda line: None,
     ):
         self.specs, self.ledger = dict(specs), ledger or Ledger("")
-        self.concurrency, self.cached, self.announce = concurrency, cached, announce
+        self.concurrency, self.announce = concurrency, announce
+        self.cached, self.cached_scripted = cached, cached_scripted
         self.lms: dict[str, dspy.LM] = {}
         self.gates: dict[str, Gate] = {}
         self.weights: dict[str, str] = {}
@@ -115,7 +118,7 @@ class Models:
         return dspy.LM(
             f"{spec.model}#{fingerprint(spec, weights)}",
             engine=engine,
-            cache=self.cached and spec.provider != SCRIPTED,
+            cache=self.cached and (self.cached_scripted or spec.provider != SCRIPTED),
             num_retries=0,  # the engine repeats what is worth it
             temperature=spec.temperature,
             max_tokens=spec.max_tokens,

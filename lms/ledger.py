@@ -16,23 +16,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from dspy import lm15
-from pydantic import BaseModel, ConfigDict, Field
 
 from corpus.errors import RunError
 from corpus.line_file import LineFile
+from lms.limits import LimitsConfig
 from lms.spec import ModelSpec
 
 MILLION = 1_000_000
-
-
-class LimitsConfig(BaseModel):
-    """`limits:` where a run stops by itself; the same command with a higher limit goes on from there."""
-
-    model_config = ConfigDict(extra="forbid")
-    calls: int | None = Field(default=None, ge=1, description="most requests sent to models, repeats included")
-    tokens: int | None = Field(default=None, ge=1, description="most tokens, read and written")
-    money: float | None = Field(default=None, gt=0, description="most money, by the `prices` of the models")
-    minutes: float | None = Field(default=None, gt=0, description="most minutes of one command")
 
 
 class LimitReached(lm15.ConfigurationError):

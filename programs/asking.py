@@ -71,16 +71,18 @@ class Asker:
         Raises:
             AskFailed: no attempt was acceptable.
         """
-        lm = (dspy.settings.get("roles") or {}).get(role) or dspy.settings.lm
+        lm, rollout = _model_of(role, predictor)
         adapter = (dspy.settings.get("adapters") or {}).get(role) or dspy.settings.adapter
         signature = predictor.signature
         for attempt in range(ATTEMPTS):
             self.calls += 1
-            config = {"seed": derive_seed(self.seed, self.calls)}
+            config = {"seed": derive_seed(self.seed, self.calls, *rollout)}
             try:
-                with dspy.context(lm=lm, adapter=adapter):
-                    prediction = predictor(signature=signature, config=config, **inputs)
+                with dspy.context(adapter=adapter):
+                    prediction = predictor(signature=signature, config=config, lm=lm, **inputs)
                 complaint = check(prediction) if check else ""
+                if complaint:
+                    _forget(prediction)
             except AdapterParseError as error:
                 complaint = f"unreadable answer: {_say_what_is_wrong(error)}"
             except (RecursionError, MemoryError, ValueError) as error:
@@ -98,6 +100,28 @@ class Asker:
             inputs["complaint"] = complaint
             self.complaints[f"{role}: {_name(complaint)}"] += 1
         raise AskFailed(role, complaint, self)
+
+
+def _model_of(role: str, predictor: dspy.Predict) -> tuple[dspy.LM, tuple[int, ...]]:
+    """The role's model, and the number of the rollout that an optimizer asks for, which stands in the seed.
+
+    Optimizers that want other answers to the same questions bind or set copies of the model with another
+    ``rollout_id`` and temperature (BootstrapFewShot, SIMBA).  The copy says which rollout is wanted; whose answer it
+    is remains for the roles to say.
+    """
+    wanted = predictor.lm or dspy.settings.lm
+    lm = (dspy.settings.get("roles") or {}).get(role) or dspy.settings.lm
+    rollout = wanted.kwargs.get("rollout_id") if wanted else None
+    if not rollout:
+        return lm, ()
+    return lm.copy(rollout_id=rollout, temperature=wanted.kwargs["temperature"]), (rollout,)
+
+
+def _forget(prediction: dspy.Prediction) -> None:
+    """Take an answer that was not accepted out of DSPy's trace, so that it becomes no demonstration."""
+    trace = dspy.settings.trace
+    if trace and trace[-1][-1] is prediction:
+        trace.pop()
 
 
 def _name(complaint: str) -> str:

@@ -36,16 +36,19 @@ class ItemConverter(dspy.Module):
         drafts: list[Draft] = []
         failures: dict[str, str] = {}
         for moment in session.plan.moments:
-            excerpt = _excerpt(session, moment)
-            if not excerpt:
+            if not excerpt_of(session, moment):
                 failures[moment.id] = "moment not told"
                 continue
             try:
-                write = self._understanding if moment.task == "EU" else self._application
-                drafts.append(write(ask, session, moment, excerpt))
+                drafts.append(self.write(ask, session, moment))
             except AskFailed as failure:
                 failures[moment.id] = failure.reason
         return dspy.Prediction(drafts=drafts, failures=failures, **ask.costs)
+
+    def write(self, ask: Asker, session: Session, moment: Moment) -> Draft:
+        """Write the draft of one moment that the session tells; raises AskFailed."""
+        write = self._understanding if moment.task == "EU" else self._application
+        return write(ask, session, moment, excerpt_of(session, moment))
 
     def _understanding(self, ask: Asker, session: Session, moment: Moment, excerpt: str) -> UnderstandingDraft:
         answer = ask(
@@ -82,8 +85,8 @@ def _people_in(moment: Moment) -> tuple[Person, ...]:
     return (moment.subject, moment.other) if moment.narration == "third person" else (moment.other,)
 
 
-def _excerpt(session: Session, moment: Moment) -> str:
-    """The turn in which the moment was told, with the therapist's answer and the client's reply to it."""
+def excerpt_of(session: Session, moment: Moment) -> str:
+    """Return the turn in which a moment was told, the therapist's answer, and the client's reply; empty if untold."""
     for index, turn in enumerate(session.turns):
         if turn.moment == moment.id:
             return render_turns(session.turns[index : index + 3])

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from corpus.card_checks import GuessRate, PeopleReview
-from corpus.datacard import CardFacts, ModelUsed
+from corpus.datacard import CardFacts, ModelUsed, ProgramUsed
 from corpus.errors import RunError
 from corpus.funnel import build_funnel
 from corpus.outcomes import Curated, Generated, Verified
@@ -18,6 +18,7 @@ from corpus.records import ApplicationItem, UnderstandingItem
 from corpus.split import Split
 from eval.statistics import wilson_interval
 from runs.folder import Run
+from runs.program_notes import read_notes
 
 _VERSIONS = ("emoreason", "dspy-ai", "python")
 _ABSOLUTE = re.compile(r"([\w.-]+/)?(/.*)")  # a path alone, or behind a model's provider
@@ -65,8 +66,21 @@ def gather_facts(
         verify=recipe.verify,
         decontaminate=recipe.curate.decontaminate,
         guesses=guess_rates(checked),
+        programs=_programs_used(run),
         review=review or PeopleReview(),
     )
+
+
+def _programs_used(run: Run) -> list[ProgramUsed]:
+    """The compiled programs that wrote the data; an exam's prompt did not."""
+    return [
+        ProgramUsed(
+            kind, note.name, note.optimizers, without_places(note.teacher),
+            note.quality.before, note.quality.after, note.quality.interval, note.quality.n,
+        )
+        for kind, note in read_notes(run).items()
+        if kind != "exam"
+    ]  # fmt: skip
 
 
 def strip_places(item: UnderstandingItem | ApplicationItem) -> UnderstandingItem | ApplicationItem:

@@ -4,7 +4,8 @@ recipe.yaml     the recipe as resolved        journals/   one append-only JSONL 
 manifest.json   versions, models, spending    data/       items.jsonl, aside.jsonl, dropped.jsonl, README.md …
 stages/         a marker per finished stage   student/    base, checkpoints, tuned
 exam/           marked answers                reviews/    what people said of items, one file each
-answers.jsonl   answers kept (the cache)      calls.jsonl one line per call of a model
+programs/       copies of compiled programs   calls.jsonl one line per call of a model
+answers.jsonl   answers kept (the cache)
                                               report.json, report.html
 """
 

@@ -29,12 +29,12 @@ class PlacedItem:
 
 def read_kept(run: Run) -> Iterator[PlacedItem]:
     """Yield the curated items in ID order; raises DataError with the line of one that is none."""
-    return _read(run.items_path)
+    return read_file(run.items_path)
 
 
 def read_aside(run: Run) -> Iterator[PlacedItem]:
     """Yield what the judge set aside in ID order, each with a reason; raises DataError."""
-    return _read(run.aside_path)
+    return read_file(run.aside_path)
 
 
 def read_items(run: Run, *splits: Split) -> Iterator[UnderstandingItem | ApplicationItem]:
@@ -42,7 +42,8 @@ def read_items(run: Run, *splits: Split) -> Iterator[UnderstandingItem | Applica
     return (placed.item for placed in read_kept(run) if not splits or placed.split in splits)
 
 
-def _read(path: Path) -> Iterator[PlacedItem]:
+def read_file(path: Path) -> Iterator[PlacedItem]:
+    """Yield the items of an items.jsonl of any run in file order; raises DataError."""
     for number, row in iter_objects(path):
         split, reason = row.pop("split", None), row.pop("reason", "")
         try:
@@ -51,5 +52,5 @@ def _read(path: Path) -> Iterator[PlacedItem]:
             first = error.errors()[0]
             raise DataError(
                 f"{path}, line {number}: {'.'.join(map(str, first['loc'])) or 'split'}: {first['msg']}; "
-                "remove stages/curate.json in the run folder and curate again"
+                "remove stages/curate.json in its run folder and curate again"
             ) from error

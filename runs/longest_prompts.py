@@ -11,12 +11,10 @@ from corpus.plans import Planner
 from lms.scripted.engine import ScriptedEngine
 from lms.spec import SCRIPTED
 from programs.asking import AskFailed
-from programs.concise import ConciseSession
-from programs.converter import ItemConverter
-from programs.mads import TherapySession
 from programs.verify.sessions import SessionJudge
 from programs.verify.verifier import Verifier
 from runs.formats import adapters_of
+from runs.programs import load_named
 from runs.recipe import ROLES, Recipe
 
 SESSIONS = 8
@@ -44,7 +42,11 @@ def size_of(request: Request) -> int:
 def find_longest_prompts(recipe: Recipe) -> dict[str, Request]:
     """Return role → longest request of eight sessions, in the formats of the recipe; unused roles are left out.
 
-    A wordier teacher sends longer ones, so leave room above them.
+    Compiled programs that the recipe names are measured with their instructions and demonstrations.  A wordier teacher
+    sends longer ones, so leave room above them.
+
+    Raises:
+        RecipeError: a compiled program that the recipe names cannot be used.
     """
     engines = {role: _Listening() for role in ROLES}
     structured = {role: spec.structured for role, spec in recipe.roles.items()}
@@ -52,12 +54,12 @@ def find_longest_prompts(recipe: Recipe) -> dict[str, Request]:
     for role, engine in engines.items():
         engine.supports_response_schema = structured[role] == "schema"
         lms[role] = dspy.LM(f"{SCRIPTED}/{role}", engine=engine, cache=False)
-    hold, write, convert = TherapySession(), ConciseSession(), ItemConverter()
+    hold, convert = load_named("session", recipe), load_named("items", recipe)
     judge, verify = SessionJudge(), Verifier()
     with dspy.context(lm=lms["teacher"], roles=lms, adapters=adapters_of(recipe.roles), trace=[], disable_history=True):
         for plan in islice(Planner(recipe.plan, recipe.seed).first_round(), SESSIONS):
             try:
-                session = (hold if plan.method == "mads" else write)(plan=plan).session
+                session = hold(plan=plan).session
                 drafts = convert(session=session).drafts
                 if recipe.verify.sessions:
                     judge(session=session)

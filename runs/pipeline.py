@@ -25,6 +25,8 @@ def run_stages(recipe: Recipe, path: Path, console: Console, stages: Sequence[st
     """
     if "generate" in stages and not path.exists():
         Planner(recipe.plan, recipe.seed)  # what cannot be planned is refused before a folder is made for it
+        if any(dict(recipe.programs).values()):
+            import_module("runs.programs").check_programs(recipe)
     with open_run(path, recipe) as run:
         for stage in stages:
             if stage in STAGES and (marker := run.finished(stage)):  # others may be asked for more

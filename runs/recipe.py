@@ -20,12 +20,17 @@ from corpus.decks import cell_shares
 from corpus.errors import RecipeError
 from eval.config import HUB, AnalyseConfig, ExamConfig
 from finetune.config import TrainConfig
-from lms.ledger import LimitsConfig
+from lms.limits import LimitsConfig
 from lms.spec import OLLAMA, SCRIPTED, TRANSFORMERS, ModelSpec
+from optimizers.config import CompileConfig, ProgramsConfig, RoundsConfig
 
 WRITERS = ("teacher", "background", "client", "therapist", "supervisor", "dialogue", "converter")
 JUDGE = "judge"
-ROLES = (*WRITERS, JUDGE)
+REFLECTION, EXAMINEE = "reflection", "examinee"  # who rewrites prompts, and whose exam prompt is compiled
+ROLES = (*WRITERS, JUDGE, REFLECTION, EXAMINEE)
+
+
+RESERVED = "programs"  # the folder in out/ that is no run
 
 
 class GenerateConfig(BaseModel):
@@ -54,6 +59,9 @@ class Recipe(BaseModel):
     limits: LimitsConfig = Field(default_factory=LimitsConfig)
     panel: dict[str, ModelSpec] = Field(default_factory=dict, description="name → model that `analyse` asks")
     analyse: AnalyseConfig = Field(default_factory=AnalyseConfig)
+    compile: CompileConfig = Field(default_factory=CompileConfig)
+    programs: ProgramsConfig = Field(default_factory=ProgramsConfig)
+    rounds: RoundsConfig = Field(default_factory=RoundsConfig)
 
     @property
     def teacher(self) -> ModelSpec:
@@ -73,6 +81,7 @@ class Recipe(BaseModel):
 # Keys that decide how a run goes but not what an answer says; they may differ when a run goes on.
 _OPERATIONAL = re.compile(
     r"generate\.(?:concurrency|cache)|exam\.batch_size|curate\.min_\w+|train\.threads|limits\.\w+|analyse\.\w+|panel\..+"
+    r"|compile\..+|rounds\..+|lms\.(?:reflection|examinee)\..+"
     r"|lms\.\w+\.(?:base_url|api_key_env|num_ctx|max_tokens|keep_alive|timeout|retries|patience|concurrency|prices(?:\.\w+)?)"
 )
 
@@ -176,6 +185,9 @@ def _check_combinations(recipe: Recipe, path: Path) -> None:
         ("plan.personas", recipe.plan.personas),
         ("plan.themes", recipe.plan.themes),
         *(("curate.decontaminate.files", file) for file in recipe.curate.decontaminate.files),
+        *(("curate.seen", file) for file in recipe.curate.seen),
+        *(("train.with_items", file) for file in recipe.train.with_items),
+        *((f"exam.also.{name}", file) for name, file in recipe.exam.also.items()),
     ):
         if file is not None and not file.is_file():
             raise RecipeError(f"{path}: {key}: {file} is not a file")
@@ -184,6 +196,13 @@ def _check_combinations(recipe: Recipe, path: Path) -> None:
         resolve_sizes(recipe.curate.sizes)
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from error
+    for kind, said in recipe.programs.model_dump().items():
+        if said and len(Path(said).parts) > 1 and not Path(said).exists():
+            raise RecipeError(f"{path}: programs.{kind}: {said} is not there; `emoreason programs` lists what there is")
+    if recipe.programs.exam and "generate" not in recipe.exam.modes:
+        raise RecipeError(f"{path}: programs.exam: it is for written answers; add `generate` to exam.modes")
+    if recipe.name == RESERVED:
+        raise RecipeError(f"{path}: name: out/{RESERVED} holds compiled programs; choose another name")
     source = recipe.exam.emobench
     if source not in (None, HUB) and not Path(str(source)).is_dir():
         raise RecipeError(f"{path}: exam.emobench: {source} is not a folder (or write `hub`, or null for none)")

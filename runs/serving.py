@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import dspy
 from rich.console import Console
@@ -13,6 +14,7 @@ from corpus.text import reason_of
 from lms.build import Models
 from lms.cache import use_cache
 from lms.faults import classify
+from lms.gate import Announce
 from lms.ledger import Ledger, LimitReached
 from lms.spec import TRANSFORMERS, ModelSpec
 from runs.folder import Run
@@ -26,31 +28,56 @@ MAX_UNREACHED = 8  # units in a row without a usable model before the stage give
 
 
 @contextmanager
-def open_models(run: Run, stage: str, specs: Mapping[str, ModelSpec], console: Console) -> Iterator[Models]:
-    """Yield the models of some roles, set in DSPy's context; what they cost is written into the manifest at the end.
+def serve(
+    specs: Mapping[str, ModelSpec],
+    ledger: Ledger,
+    concurrency: int,
+    announce: Announce,
+    cache: Path | None,
+    shared: bool = True,
+    cached_scripted: bool = False,
+) -> Iterator[Models]:
+    """Yield the models of some roles, set in DSPy's context, with answers kept in the folder ``cache`` if there is one.
+
+    Args:
+        shared: whether other processes may use the folder at the same time.
+        cached_scripted: whether the scripted teacher's answers are kept too.
 
     Raises:
         TeacherError, ModelError, RecipeError: see `lms.build.Models`.
     """
-    recipe = run.recipe
+    with (
+        Models(specs, ledger, concurrency, cache is not None, cached_scripted, announce) as models,
+        use_cache(cache if models.keep_answers else None, shared),
+        dspy.context(lm=next(iter(models.lms.values())), roles=models.lms, adapters=adapters_of(specs)),
+    ):
+        yield models
+
+
+@contextmanager
+def open_models(run: Run, stage: str, specs: Mapping[str, ModelSpec], console: Console) -> Iterator[Models]:
+    """Yield the models of a stage as `serve` does; what they cost is written into the manifest at the end."""
+    recipe, cache = run.recipe, run.cache_path
+    with ExitStack() as stack:
+        ledger = stack.enter_context(Ledger(stage, run.calls_path, recipe.limits))
+        stack.callback(lambda: run.note(spending=ledger.as_json()))
+        announce = announce_on(console, stage)
+        models = stack.enter_context(
+            serve(specs, ledger, recipe.generate.concurrency, announce, cache, shared=cache != run.path)
+        )
+        named = recipe.lms.keys() | recipe.panel.keys()
+        digests = {role: digest for role, digest in models.weights.items() if digest and role in named}
+        run.note(weights=run.manifest.get("weights", {}) | digests)
+        yield models
+
+
+def announce_on(console: Console, stage: str) -> Announce:
+    """Return what prints a line that the user should see now."""
 
     def announce(line: str) -> None:
         console.print(f"{stage}: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
-    with ExitStack() as stack:
-        ledger = stack.enter_context(Ledger(stage, run.calls_path, recipe.limits))
-        stack.callback(lambda: run.note(spending=ledger.as_json()))
-        models = stack.enter_context(
-            Models(specs, ledger, recipe.generate.concurrency, cached=run.cache_path is not None, announce=announce)
-        )
-        kept = run.cache_path if models.keep_answers else None
-        stack.enter_context(use_cache(kept, shared=kept != run.path))
-        named = recipe.lms.keys() | recipe.panel.keys()
-        digests = {role: digest for role, digest in models.weights.items() if digest and role in named}
-        run.note(weights=run.manifest.get("weights", {}) | digests)
-        first = next(iter(models.lms.values()))
-        stack.enter_context(dspy.context(lm=first, roles=models.lms, adapters=adapters_of(specs)))
-        yield models
+    return announce
 
 
 def share_one_core(models: Models) -> bool:
@@ -76,16 +103,8 @@ class Reach:
             LimitError: a limit of the recipe is reached.
             TeacherError: the model refuses every call.
         """
-        cause = error.__cause__
-        if isinstance(cause, EmoReasonError):
-            raise cause
-        if isinstance(cause, LimitReached):
-            raise LimitError(
-                f"stopped: {cause.message}; what was finished and all answers are kept: "
-                "raise the limit and run the same command to go on"
-            ) from error
-        if isinstance(error, FATAL) or (isinstance(error, FATAL_AT_FIRST) and at_first):
-            raise TeacherError(f"{self.role} {reason_of(error)}") from error
+        if fatal := explain_fatal(self.role, error, at_first):
+            raise fatal from error
 
     def count(self, problem: str) -> None:
         """Take in how a unit ended: with an empty string, or with what kept the model from being reached.
@@ -99,6 +118,21 @@ class Reach:
                 f"{problem}; {MAX_UNREACHED} units of work in a row failed so. "
                 f"What was finished is kept: mend the {self.role} and run the same command again"
             )
+
+
+def explain_fatal(role: str, error: dspy.LMError, at_first: bool) -> EmoReasonError | None:
+    """Return the reason to stop at once that an error is, or None; see `Reach.raise_if_fatal`."""
+    cause = error.__cause__
+    if isinstance(cause, EmoReasonError):
+        return cause
+    if isinstance(cause, LimitReached):
+        return LimitError(
+            f"stopped: {cause.message}; what was finished and all answers are kept: "
+            "raise the limit and run the same command to go on"
+        )
+    if isinstance(error, FATAL) or (isinstance(error, FATAL_AT_FIRST) and at_first):
+        return TeacherError(f"{role} {reason_of(error)}")
+    return None
 
 
 def short_reason(role: str, error: dspy.LMError) -> str:

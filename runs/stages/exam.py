@@ -1,9 +1,12 @@
-"""Stage 4: the student before and after tuning, on held-out items and on EmoBench; every mark is a journal row."""
+"""Stage 4: the student before and after tuning, on held-out items and on EmoBench; every mark is a journal row.
+
+With a compiled exam program, the untuned student is examined with its prompt too.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dspy
@@ -15,25 +18,27 @@ from corpus.text import reason_of
 from eval.config import Mode
 from eval.emobench import EmoBenchUnavailable, load_emobench
 from eval.exam import Exam, keys_of
-from eval.scores import Comparison, Mark, ScoreRow, Stage, by_task, compare, score_row
+from eval.scores import STAGES, Comparison, Mark, ScoreRow, Stage, by_task, tabulate
 from lms.in_process.engine import InProcessEngine
 from runs.folder import Run
-from runs.items import read_items
+from runs.items import read_file, read_items
 from runs.journal import Journal
+from runs.marks import EMOBENCH, HELDOUT, HELDOUT_OF, marks_path
 from runs.pool import run_units
+from runs.programs import load_pinned
 from runs.progress import show_progress
 from runs.stages.train import base_path
 
 Items = Sequence[UnderstandingItem | ApplicationItem]
-HELDOUT, EMOBENCH = "held-out synthetic", "EmoBench"
+PROMPTED: tuple[Stage, Mode] = ("prompted", "generate")  # likelihood shows a prompt of its own
 
 
 def exam(run: Run, console: Console) -> dict[str, Any]:
     """Examine the base and the tuned student in every mode of the recipe.
 
     Raises:
-        RunError: `train` is not done, or there is nothing to examine on.
-        DataError: the EmoBench folder is malformed.
+        RunError: `train` is not done, there is nothing to examine on, or the run's exam program cannot be read.
+        DataError: the EmoBench folder is malformed, or a file of `exam.also` cannot be read.
         ModelError: a student cannot be loaded, or fails while it answers (out of memory, for one).
     """
     run.require("train")
@@ -42,22 +47,26 @@ def exam(run: Run, console: Console) -> dict[str, Any]:
     benchmarks, notice = _benchmarks(run)
     if notice:
         console.print(f"exam: {notice}", style="yellow", highlight=False)
-    students: dict[Stage, str] = {
-        "before": base_path(run) or run.recipe.train.base,
-        "after": str(run.student_path / "tuned"),
-    }
+    base = base_path(run) or run.recipe.train.base
+    students: dict[Stage, str] = {"before": base, "prompted": base, "after": str(run.student_path / "tuned")}
+    if not run.recipe.programs.exam:
+        del students["prompted"]
     marks: dict[tuple[Stage, Mode, str], list[Mark]] = {}
     for stage, path in students.items():
         marks |= _examine(run, console, stage, path, benchmarks)
+    if "prompted" in students and (unread := [name for name in benchmarks if (*PROMPTED, name) not in marks]):
+        problem = f"The compiled prompt is longer than the untuned student reads: not tried on {', '.join(unread)}"
+        console.print(f"exam: {problem}", style="yellow", highlight=False)
+        notice = f"{notice}. {problem}" if notice else problem
     rows: list[ScoreRow] = []
     comparisons: list[Comparison] = []
     for name, items in benchmarks.items():
         for task_items in by_task(items).values():
             for mode in run.recipe.exam.modes:
-                before, after = marks["before", mode, name], marks["after", mode, name]
-                rows.append(score_row(task_items, before, name, mode, "before"))
-                rows.append(score_row(task_items, after, name, mode, "after"))
-                comparisons.append(compare(task_items, before, after, name, mode, rows[-1]))
+                own = {stage: marks[stage, mode, name] for stage in STAGES if (stage, mode, name) in marks}
+                scored, compared = tabulate(task_items, own, name, mode)
+                rows += scored
+                comparisons += compared
     return {
         "exam": [row.model_dump(mode="json") for row in rows],
         "comparisons": [comparison.model_dump(mode="json") for comparison in comparisons],
@@ -76,6 +85,8 @@ def _benchmarks(run: Run) -> tuple[dict[str, Items], str]:
             benchmarks[EMOBENCH] = load_emobench(config.emobench)
         except EmoBenchUnavailable as error:
             notice = f"{error}. The held-out items are examined alone"
+    for other, path in config.also.items():
+        benchmarks[f"{HELDOUT_OF} {other}"] = [placed.item for placed in read_file(path) if placed.split == "heldout"]
     for name, items in list(benchmarks.items()):
         benchmarks[name] = [item for group in by_task(items).values() for item in group[: config.limit]]
         if not items:
@@ -84,17 +95,21 @@ def _benchmarks(run: Run) -> tuple[dict[str, Items], str]:
 
 
 def _examine(
-    run: Run, console: Console, stage: Stage, path: str, benchmarks: dict[str, Items]
+    run: Run, console: Console, stage: Stage, path: str, benchmarks: Mapping[str, Items]
 ) -> dict[tuple[Stage, Mode, str], list[Mark]]:
     """Mark all items in all modes with one student; what the journals hold already is not asked again."""
     config = run.recipe.exam
     marks: dict[tuple[Stage, Mode, str], list[Mark]] = {}
     with InProcessEngine(path, max_batch=config.batch_size) as engine:
         lm = dspy.LM(f"in-process/{stage}", engine=engine, cache=False, temperature=0.0, max_tokens=config.max_tokens)
-        for mode in config.modes:
+        for mode in config.modes if stage != "prompted" else PROMPTED[1:]:
             examine = Exam(mode, run.recipe.train.written_format, engine)
+            if stage == "prompted":
+                load_pinned(run, "exam", examine)
             for name, items in benchmarks.items():
-                journal = Journal(run.path / "exam" / f"{stage}-{mode}-{name.replace(' ', '-').lower()}.jsonl")
+                if stage == "prompted" and not _fit(examine, items, engine, config.max_tokens):
+                    continue
+                journal = Journal(marks_path(run, stage, mode, name))
                 with journal, dspy.context(lm=lm), show_progress(console, "exam") as update:
                     done = {id_: Mark.model_validate(row) for id_, row in journal.latest().items()}
                     todo = [item for item in items if item.qid not in done]
@@ -105,6 +120,14 @@ def _examine(
                         update(len(done), len(items), f"{name}, {stage}, {mode}")
                 marks[stage, mode, name] = list(done.values())
     return marks
+
+
+def _fit(examine: Exam, items: Items, engine: InProcessEngine, max_tokens: int) -> bool:
+    """Whether the student can read every question with its prompt, and answer."""
+    room = engine.chat.positions
+    return room is None or all(
+        len(engine.chat.encode(engine.chat.render(examine.show(item)))) + max_tokens <= room for item in items
+    )
 
 
 def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem) -> Mark:
@@ -124,4 +147,5 @@ def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem) -> Mark:
         strict=all(reading.strict == key for reading, key in zip(answer.readings, keys, strict=True)),
         lenient=all(reading.lenient == key for reading, key in zip(answer.readings, keys, strict=True)),
         rules=tuple(reading.rule for reading in answer.readings),
+        picks=tuple(reading.lenient for reading in answer.readings),
     )

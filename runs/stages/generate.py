@@ -23,14 +23,12 @@ from corpus.records import Draft, Method, Plan, Session
 from corpus.text import reason_of
 from lms.build import Models
 from programs.asking import AskFailed
-from programs.concise import ConciseSession
-from programs.converter import ItemConverter
-from programs.mads import TherapySession
-from runs.fingerprint import fingerprint_prompts
+from programs.fingerprint import fingerprint_prompts
 from runs.folder import Run
 from runs.generation_display import show_generation
 from runs.journal import Journal
 from runs.pool import run_units
+from runs.programs import load_pinned, make_program, pin_programs
 from runs.recipe import WRITERS
 from runs.serving import Reach, open_models, share_one_core, short_reason
 from runs.tally import Tally
@@ -51,12 +49,17 @@ class Outcome:
 def generate(run: Run, console: Console) -> dict[str, Any]:
     """Bring every plan to a session and its drafts; finished ones are kept, failed ones are tried again.
 
+    Compiled programs that the recipe names are pinned first, those of later stages too.
+
     Raises:
+        RecipeError: a compiled program cannot be used; no model was asked anything.
         TeacherError: the teacher is not there, refuses every call, or cannot be reached for eight sessions in a row.
         LimitError: a limit of the recipe is reached.
         RunError: not one session could be finished.
     """
     recipe = run.recipe
+    for line in pin_programs(run):
+        console.print(f"generate: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     tally = Tally(recipe.curate)
     planner = Planner(recipe.plan, recipe.seed)
     rejected = Counter(bad.path for bad in planner.rejected)
@@ -135,12 +138,13 @@ class _Worker:
         }
         specs = run.recipe.roles
         self.teacher, self.converter = specs["teacher"].identity, specs["converter"].identity
-        self.methods: dict[Method, dspy.Module] = {"mads": TherapySession(), "concise": ConciseSession()}
-        self.convert = ItemConverter()
+        self.hold, self.convert = make_program("session", run.recipe), make_program("items", run.recipe)
+        load_pinned(run, "session", self.hold)
+        load_pinned(run, "items", self.convert)
 
     def programs(self, methods: Iterable[Method]) -> list[dspy.Module]:
         """The programs that sessions of these methods go through."""
-        return [self.convert, *(self.methods[method] for method in methods)]
+        return [self.convert, *(getattr(self.hold, method) for method in methods)]
 
     def run(self, plan: Plan) -> Outcome:
         with dspy.context(trace=[], disable_history=True):
@@ -161,7 +165,7 @@ class _Worker:
         if plan.id in self.held:
             return Session.model_validate(self.held.pop(plan.id))
         try:
-            prediction = self.methods[plan.method](plan=plan)
+            prediction = self.hold(plan=plan)
         except AskFailed as error:
             self._add_session({"id": plan.id, "ok": False, "reason": error.reason, **error.costs})
             raise

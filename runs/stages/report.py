@@ -19,6 +19,7 @@ from lms.spec import SCRIPTED
 from runs.card import guess_rates
 from runs.folder import STAGES, Run
 from runs.items import read_items
+from runs.program_notes import read_notes
 from runs.stages.generate import read_sessions
 
 SESSIONS_SHOWN, ITEMS_SHOWN = 3, 8
@@ -66,6 +67,7 @@ def report(run: Run, console: Console) -> dict[str, Any]:
             sessions=rng.sample(sorted(sessions, key=lambda s: s.id), min(SESSIONS_SHOWN, len(sessions))),
             items=rng.sample(items, min(ITEMS_SHOWN, len(items))),
             seconds=seconds,
+            programs=_say_programs(run),
         )
     )
     write_text_atomically(run.path / "report.html", page)
@@ -91,8 +93,9 @@ def print_summary(run: Run, console: Console) -> None:
         for comparison in (Comparison.model_validate(row) for row in examined["comparisons"]):
             if comparison.benchmark == benchmark:
                 change = comparison.lenient
+                beside = ", tuned against the compiled prompt" if comparison.against == "prompted" else ""
                 console.print(
-                    f"{comparison.task} {comparison.mode}: {100 * change.delta:+.1f} points, "
+                    f"{comparison.task} {comparison.mode}{beside}: {100 * change.delta:+.1f} points, "
                     f"95% {100 * change.low:+.1f} to {100 * change.high:+.1f}: [bold]{comparison.verdict}[/]",
                     highlight=False,
                 )
@@ -110,6 +113,15 @@ def print_summary(run: Run, console: Console) -> None:
 
 def _facts(marker: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in marker.items() if key not in ("stage", "seconds")}
+
+
+def _say_programs(run: Run) -> list[str]:
+    """Which compiled prompts the run used."""
+    return [
+        f"Compiled prompt for {kind}: {note.name} (quality {note.quality.before:.2f} → {note.quality.after:.2f} on "
+        f"{note.quality.n:,} cases that its optimizer did not see; compiled with {note.teacher})."
+        for kind, note in read_notes(run).items()
+    ]
 
 
 def _say_checks(run: Run, verified: Verified) -> list[str]:

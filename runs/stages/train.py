@@ -14,7 +14,7 @@ from finetune.rows import make_rows
 from finetune.scratch import make_student
 from finetune.sft import train_student
 from runs.folder import Run
-from runs.items import read_items
+from runs.items import read_file, read_items
 from runs.progress import show_progress
 
 
@@ -23,11 +23,14 @@ def train(run: Run, console: Console) -> dict[str, Any]:
 
     Raises:
         RunError: `curate` is not done.
+        DataError: a file of `train.with_items` cannot be read.
         TrainingError: the base cannot be loaded, or rows do not fit.
     """
     run.require("curate")
     config, seed = run.recipe.train, run.recipe.seed
-    rows = make_rows(list(read_items(run, "train")), config.formats, seed, config.rename)
+    others = [one.item for path in config.with_items for one in read_file(path) if one.split == "train"]
+    items = [*read_items(run, "train"), *others]
+    rows = make_rows(items, config.formats, seed, config.rename)
     validation = make_rows(list(read_items(run, "validation")), dict.fromkeys(config.formats, 1), seed)
     if config.base == SCRATCH and not base_path(run):
         texts = (message["content"] for row in rows for message in chain(row["prompt"], row["completion"]))
@@ -51,7 +54,7 @@ def train(run: Run, console: Console) -> dict[str, Any]:
             ),
         )
     shutil.rmtree(run.student_path / "checkpoints", ignore_errors=True)
-    return asdict(result)
+    return asdict(result) | {"items": len(items), "with_items": len(others)}
 
 
 def base_path(run: Run) -> str | None:

@@ -20,9 +20,10 @@ from corpus.jsonl import write_jsonl
 from corpus.judgements import why_aside
 from corpus.records import Judgement, SessionJudgement
 from corpus.screening import Screened, count_reasons, screen
+from programs.fingerprint import fingerprint_prompts
 from runs.exams import gather_exams
-from runs.fingerprint import fingerprint_prompts
 from runs.folder import Run
+from runs.items import read_file
 from runs.judge import Judge
 from runs.recipe import JUDGE
 from runs.stages.generate import read_drafts, read_sessions
@@ -38,7 +39,7 @@ def verify(run: Run, console: Console) -> dict[str, Any]:
 
     Raises:
         RunError: `generate` is not done.
-        DataError: an exam file of the recipe cannot be read.
+        DataError: an exam file of the recipe, or one of `curate.seen`, cannot be read.
         TeacherError, LimitError: see `runs.judge.Judge`.
     """
     run.require("generate")
@@ -51,7 +52,8 @@ def verify(run: Run, console: Console) -> dict[str, Any]:
     sessions = {session.id: session for session in read_sessions(run)}
     faults: Faults = {key: check_session(session) for key, session in sessions.items()}
     at_fault = [key for key in sessions if share_at_fault(sessions[key], faults[key]) > config.session_faults]
-    screened = screen(drafts, config, exams.index, at_fault, encoder)
+    seen = [(one.item.qid, one.item.scenario) for path in config.seen for one in read_file(path)]
+    screened = screen(drafts, config, exams.index, at_fault, encoder, seen)
     console.print(f"verify: {len(screened.passed):,} of {len(drafts):,} drafts pass the rules", highlight=False)
     with ExitStack() as stack:
         judge = Judge(run, console, stack)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from cli.main import app, main
 
-COMMANDS = sorted(command.callback.__name__ for command in app.registered_commands if command.callback)
+COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands if command.callback)
 GOOD = "name: x\nlms:\n  teacher: {model: scripted/counsel}\n"
 
 
@@ -23,6 +23,7 @@ def emoreason(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedP
 def test_all_commands_are_there() -> None:
     stages = {"generate", "verify", "curate", "train", "exam", "report"}
     others = {"run", "validate", "doctor", "show", "analyse", "funnel", "review", "agreement", "export"}
+    others |= {"compile", "programs", "show-prompt", "diff"}
     assert set(COMMANDS) == stages | others
 
 

@@ -13,7 +13,7 @@ import yaml
 from corpus.assemble import assemble_items
 from corpus.card_checks import PeopleReview
 from corpus.config import DecontaminateConfig, VerifyConfig
-from corpus.datacard import SAFETY, CardFacts, DataConfig, ModelUsed, Packaging, write_datacard
+from corpus.datacard import SAFETY, CardFacts, DataConfig, ModelUsed, Packaging, ProgramUsed, write_datacard
 from corpus.funnel import FunnelStep
 from corpus.outcomes import Curated, Exams, ScreenedSessions, Verified
 
@@ -166,3 +166,13 @@ def test_what_was_not_done_stands_in_the_card(facts: CardFacts) -> None:
 
 def test_the_same_facts_give_the_same_card(facts: CardFacts) -> None:
     assert write_datacard(facts) == write_datacard(facts)
+
+
+def test_compiled_programs_that_wrote_the_data_are_told_with_what_they_brought(facts: CardFacts) -> None:
+    program = ProgramUsed("items", "items-gepa-1", ("bootstrap", "gepa"), "openai/x", 0.614, 0.93, (0.21, 0.4), 1200)
+    card = write_datacard(replace(facts, programs=[program]))
+    assert table_of(card, "writes")["items"] == (
+        "`items-gepa-1`", "bootstrap + gepa", "`openai/x`", "0.61 → 0.93", "+0.21 to +0.40", "1,200",
+    )  # fmt: skip
+    assert "on cases that no optimizer saw" in card
+    assert "optimizer" not in write_datacard(facts)

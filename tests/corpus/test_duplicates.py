@@ -152,6 +152,50 @@ def test_bands_suit_the_threshold(prose: Any, threshold: float) -> None:
     assert len(marks) >= 0.98 * len(pairs) / 2
 
 
+def test_what_was_seen_before_is_repeated_and_never_marked() -> None:
+    near, other = STORY.replace("nine", "ten"), "Nobody came to the station that day, and the clock had stopped."
+    seen = [("a", STORY), ("b", STORY), ("c", near)]  # however much they are alike
+    found = find_duplicates([("a", near), ("b", other), ("d", other)], THRESHOLD, seen=seen).marks
+    assert found == {
+        "a": Duplicate("c", "exact duplicate", 100.0, seen=True),
+        "d": Duplicate("b", "exact duplicate", 100.0),
+    }
+
+
+def test_a_text_is_like_any_of_those_seen_before_not_of_their_first_alone() -> None:
+    words = STORY.split()
+    first, second = (" ".join(["other"] * count + words[count:]) for count in (5, 10))
+    assert find_duplicates([("a", first), ("b", second)], 80.0).marks
+    assert not find_duplicates([("a", STORY), ("b", second)], 80.0).marks
+    found = find_duplicates([("t", second)], 80.0, seen=[("a", STORY), ("b", first)]).marks
+    assert found["t"].kept == "b"
+
+
+def test_what_repeats_a_repeat_of_something_seen_leads_to_it() -> None:
+    words = STORY.split()
+    shorter = " ".join(words[:-2])
+    found = find_duplicates([("t", shorter), ("u", shorter)], 90.0, seen=[("old", STORY)]).marks
+    assert {key: (mark.kept, mark.seen) for key, mark in found.items()} == {"t": ("old", True), "u": ("old", True)}
+
+
+def test_meanings_seen_before_are_compared_too(prose: Any) -> None:
+    seen = [(f"old{n}", f"m{n % 3} {prose(f'old{n}', 8)}") for n in range(2 * ENCODED)]
+    texts = [("t0", f"m1 {prose('t0', 8)}"), ("t1", f"new {prose('t1', 8)}"), ("t2", f"new {prose('t2', 8)}")]
+    found = find_duplicates(texts, THRESHOLD, MEANINGS, seen).marks
+    assert found.keys() == {"t0", "t2"}
+    assert (found["t0"].reason, found["t0"].seen) == ("same meaning", True)
+    assert dict(seen)[found["t0"].kept].startswith("m1 ")
+    assert found["t2"] == Duplicate("t1", "same meaning", 100.0)
+
+
+def test_texts_seen_before_cost_no_comparison_of_all_pairs(texts: Texts) -> None:
+    half = len(texts) // 2
+    found = find_duplicates(texts[half:], THRESHOLD, seen=texts[:half])
+    assert found.comparisons < half * half / 50
+    repeated = {key for key, mark in found.marks.items() if mark.seen}
+    assert repeated <= {key for key, _ in texts[half:]}
+
+
 @pytest.mark.parametrize("encoder", [None, MEANINGS])
 def test_a_mark_leads_to_a_text_that_is_kept_and_earlier(texts: Texts, encoder: Encoder | None) -> None:
     marks = find_duplicates(texts, THRESHOLD, encoder).marks

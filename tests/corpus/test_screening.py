@@ -11,7 +11,7 @@ from corpus.config import CurateConfig
 from corpus.contamination import ContaminationIndex, Overlap
 from corpus.exam_texts import ExamText
 from corpus.records import ApplicationDraft, UnderstandingDraft
-from corpus.screening import SESSION_AT_FAULT, Drop, Screened, count_reasons, screen
+from corpus.screening import SEEN_BEFORE, SESSION_AT_FAULT, Drop, Screened, count_reasons, screen
 
 Drafts = list[UnderstandingDraft | ApplicationDraft]
 CONFIG = CurateConfig()
@@ -72,6 +72,15 @@ def test_nothing_is_lost(drafts: Drafts, data: st.DataObject) -> None:
     assert passed == sorted(passed)
     assert dropped == sorted(dropped)
     assert all(drop.reason for drop in screened.drops)
+
+
+def test_what_another_run_holds_is_dropped_and_named(drafts: Drafts) -> None:
+    other = [("s9-00004-m2", drafts[0].scenario.upper()), (drafts[3].id, "A scenario of its own, with an ID as ours.")]
+    screened = screen(drafts, CONFIG, exams(), seen=other)
+    found = [drop for drop in screened.drops if drop.reason == SEEN_BEFORE]
+    repeats = ("s1-00000-m0", "s1-00099-m2", "s1-00099-m3")
+    assert found == [Drop(key, "duplicates", SEEN_BEFORE, "s9-00004-m2") for key in repeats]
+    assert drafts[3].id in {draft.id for draft in screened.passed}
 
 
 def test_a_session_at_fault_takes_its_drafts_along(drafts: Drafts) -> None:

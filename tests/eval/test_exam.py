@@ -114,3 +114,25 @@ def test_the_cause_is_scored_after_the_emotion_that_was_picked(eu: Understanding
     emotions, causes = ([json.loads(text + "}") for text in call] for call in judge.calls)
     assert emotions == [{"emotion": choice} for choice in eu.emotion_choices]
     assert causes == [{"emotion": eu.emotion_choices[5], "cause": choice} for choice in eu.cause_choices]
+
+
+def test_an_answer_in_the_form_asked_for_stands_in_the_trace_by_its_fields(eu: UnderstandingItem) -> None:
+    text = json.dumps({"answer_q1": "C", "answer_q2": "B"})
+    with speaking(text):
+        exam = Exam("generate", "letter")
+        answer = exam(item=eu)
+        ((predictor, inputs, outputs),) = dspy.settings.trace
+    assert answer.raw == text
+    assert predictor is exam.answer_eu
+    exam.answer_eu.demos = [dspy.Example(**inputs, **outputs)]
+    asked, answered, again = exam.show(eu)
+    assert (asked, json.loads(answered["content"])) == (again, {"answer_q1": "C", "answer_q2": "B"})
+
+
+@pytest.mark.parametrize("text", ["C and B", '{"answer_q1": "C"}', '{"answer_q1": 3, "answer_q2": "B"}', "[" * 20000])
+def test_any_other_answer_stands_there_as_it_was_written(text: str, eu: UnderstandingItem) -> None:
+    with speaking(text):
+        answer = Exam("generate", "letter")(item=eu)
+        ((_, _, outputs),) = dspy.settings.trace
+    assert answer.raw == text
+    assert dict(outputs) == {"answer_q1": text, "answer_q2": text}

@@ -11,7 +11,7 @@ import pytest
 from corpus.funnel import FunnelStep
 from corpus.records import ApplicationItem, Look, Plan, Session, Turn, UnderstandingItem
 from eval.report import Report, Training, render_html
-from eval.scores import Mark, compare, score_row
+from eval.scores import Mark, compare, score_row, tabulate
 
 SCRIPT, IMAGE = "<script>alert(1)</script>", '<img src=x onerror="alert(2)">'
 
@@ -137,3 +137,21 @@ def test_a_missing_fact_stops_the_page_instead_of_leaving_a_gap(report: Report) 
 
 def test_the_same_report_gives_the_same_bytes(report: Report, page: str) -> None:
     assert render_html(report) == page
+
+
+def test_a_compiled_prompt_has_its_row_and_its_verdict(report: Report, page: str, ea: ApplicationItem) -> None:
+    def marks(right: bool) -> list[Mark]:
+        return [Mark(id=ea.qid, raw="", answered=True, strict=right, lenient=right, rules=())]
+
+    examined = {"before": marks(False), "prompted": marks(True), "after": marks(True)}
+    rows, comparisons = tabulate([ea], examined, "held-out", "generate")
+    said = f"Compiled prompt for exam: x {SCRIPT}"
+    shown = render_html(replace(report, scores=rows, comparisons=comparisons, programs=[said]))
+    students = re.findall(r"<td>(before|prompted|after)</td>", shown)
+    assert students == ["before", "prompted", "after"]
+    verdicts = re.findall(r">(change|tuned against the compiled prompt), lenient: ([+-][\d.]+) points", shown)
+    assert verdicts == [("change", "+100.0"), ("tuned against the compiled prompt", "+0.0")]
+    assert "the fair rival of tuning" in shown
+    assert said in unescape(shown)
+    assert "script" not in Tags(shown).names
+    assert not re.search("(?i)prompted|compiled", page), "said where there is none"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from corpus.records import ApplicationItem, UnderstandingItem
-from eval.scores import Comparison, Mark, by_task, compare, score_row
+from eval.scores import Comparison, Mark, Stage, by_task, compare, score_row, tabulate
 
 N = 40
 
@@ -85,3 +85,36 @@ def test_items_are_grouped_by_task(items: list[UnderstandingItem | ApplicationIt
         "EA": ["EA"] * 4,
         "EU": ["EU"] * 4,
     }
+
+
+def table(many: list[ApplicationItem], **right: int) -> tuple[list[Stage], dict[Stage, str]]:
+    """The stages of the rows, and the verdict against each untuned student, from how many each had right."""
+    rows, comparisons = tabulate(
+        many, {stage: marks(count, count) for stage, count in right.items()}, "held-out", "generate"
+    )
+    return [row.stage for row in rows], {comparison.against: comparison.verdict for comparison in comparisons}
+
+
+def test_without_a_compiled_prompt_two_students_are_compared(many: list[ApplicationItem]) -> None:
+    assert table(many, after=30, before=5) == (["before", "after"], {"before": "improved"})
+
+
+def test_tuning_improves_only_what_a_compiled_prompt_does_not(many: list[ApplicationItem]) -> None:
+    stages, verdicts = table(many, before=5, after=36, prompted=12)
+    assert stages == ["before", "prompted", "after"]
+    assert verdicts == {"before": "improved", "prompted": "improved"}
+    _, verdicts = table(many, before=5, after=30, prompted=29)
+    assert verdicts == {
+        "before": "better than the plain prompt; not shown to be better than the compiled one",
+        "prompted": "no change shown",
+    }
+    _, verdicts = table(many, before=5, after=25, prompted=38)
+    assert verdicts == {
+        "before": "better than the plain prompt; worse than the compiled one",
+        "prompted": "worse",
+    }
+
+
+def test_a_compiled_prompt_changes_no_other_verdict(many: list[ApplicationItem]) -> None:
+    assert table(many, before=30, after=5, prompted=3)[1]["before"] == "worse"
+    assert table(many, before=35, after=36, prompted=3)[1]["before"] == "no change shown"

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from corpus.errors import RunError
 from lms import ledger as ledgers
-from lms.ledger import Ledger, LimitReached, LimitsConfig
+from lms.ledger import Ledger, LimitReached
+from lms.limits import LimitsConfig
 from lms.spec import ModelSpec, Prices
 
 FREE = ModelSpec(model="scripted/counsel")

@@ -26,7 +26,8 @@ from lms import ledger as ledgers
 from lms import resilient
 from lms.faults import CUT, FILTERED, UNFINISHED, UNREACHABLE
 from lms.gate import Gate, GivenUp, Stopped
-from lms.ledger import Ledger, LimitReached, LimitsConfig
+from lms.ledger import Ledger, LimitReached
+from lms.limits import LimitsConfig
 from lms.resilient import ResilientEngine
 from lms.spec import ModelSpec
 

@@ -23,10 +23,12 @@ from corpus.records import Session
 from lms.scripted.engine import find_writer
 from lms.scripted.mistakes import Mistakes
 from lms.scripted.prompt import Prompt
+from programs.converter import ItemConverter
 from runs.folder import Run, read_run
 from runs.pipeline import run_stages
 from runs.recipe import load_recipe
 from runs.stages.generate import read_drafts, read_sessions
+from tests.runs.compiled import instruct, put_away
 
 MIXED = {"mads": 0.7, "concise": 0.3}
 FEW_CELLS = {"complex_emotions": 0, "personal_beliefs_and_experiences": 0, "perspective_taking": 0, "faux_pas": 2}
@@ -411,3 +413,32 @@ def test_a_session_that_was_lost_costs_what_it_took(write: Write, teacher: Playe
     summary = made.require("generate")
     assert summary["failed_sessions"] == {"dialogue: wrong count": 1}
     assert summary["calls"] == len(teacher.prompts)
+
+
+def test_a_run_that_goes_on_keeps_the_prompts_it_began_with(
+    write: Write, teacher: PlayedTeacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    put_away("items", instruct(ItemConverter(), "Look twice."), "items-gepa-1", quality=0.8)
+    path = write(tmp_path, {"sessions": 3, "method": "concise"})
+    teacher.play = down(CONVERTER, REFUSED)
+    with pytest.raises(TeacherError):
+        run(path, "programs.items=best")
+    put_away("items", instruct(ItemConverter(), "Look three times."), "items-gepa-2", quality=0.95)
+    teacher.play = lambda prompt, values: values
+    made, _ = run(path, "programs.items=best")
+    assert made.require("generate")["sessions"] == 3
+    asked = [prompt.instructions for prompt in teacher.prompts if CONVERTER & set(prompt.outputs)]
+    assert asked
+    assert all(text.startswith("Look twice.") for text in asked)
+    assert made.manifest["programs"]["items"]["name"] == "items-gepa-1"
+
+
+def test_a_program_that_cannot_be_used_is_refused_before_any_call(
+    write: Write, teacher: PlayedTeacher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecipeError, match=r"programs.exam: 'no-such' is neither"):
+        run(write(tmp_path, {"sessions": 2}), "programs.exam=no-such")
+    assert teacher.prompts == []

@@ -11,9 +11,11 @@ from dspy.lm15 import Message, Request
 from rich.console import Console
 
 from lms.resilient import ResilientEngine
+from programs.writer import SessionWriter
 from runs.longest_prompts import find_longest_prompts, size_of
 from runs.pipeline import run_stages
 from runs.recipe import load_recipe
+from tests.runs.compiled import instruct, put_away
 
 FLAWLESS = "lms.teacher={model: scripted/counsel, mistakes: {}}"
 CONCISE = {"background", "dialogue", "converter", "judge"}
@@ -96,3 +98,17 @@ def test_a_session_that_fails_is_one_less_to_measure(tiny_recipe: Path, monkeypa
     recipe = load_recipe(tiny_recipe, ["plan.sessions=2", "plan.method=concise"])
     assert set(find_longest_prompts(recipe)) == CONCISE
     assert len(plans) == 2
+
+
+def test_compiled_programs_are_measured_as_they_will_be_sent(
+    tiny_recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = ["plan.sessions=1", "plan.method=concise", FLAWLESS]
+    plain = find_longest_prompts(load_recipe(tiny_recipe, settings))
+    words = "Take your time. " * 40
+    put_away("session", instruct(SessionWriter(["concise"]), words.strip()), "session-gepa-1")
+    compiled = find_longest_prompts(load_recipe(tiny_recipe, [*settings, "programs.session=best"]))
+    longer = {role: size_of(compiled[role]) - size_of(plain[role]) for role in plain}
+    assert set(longer) == CONCISE
+    assert {role for role, bytes_more in longer.items() if bytes_more > 0.9 * len(words)} == {"background", "dialogue"}

@@ -7,10 +7,10 @@ import pytest
 
 from programs.concise import ConciseSession
 from programs.converter import ItemConverter
+from programs.fingerprint import LENGTH, fingerprint_prompts, predictors_of
 from programs.mads import TherapySession
 from programs.verify.sessions import SessionJudge
 from programs.verify.verifier import Verifier
-from runs.fingerprint import LENGTH, fingerprint_prompts
 
 
 class Ask(dspy.Signature):
@@ -44,14 +44,48 @@ def test_a_changed_word_changes_it(changed: type[dspy.Signature]) -> None:
     assert fingerprint_prompts([Program(changed)]) != BASE
 
 
-def test_order_repetition_and_demonstrations_do_not() -> None:
+def showing(*demos: dict[str, object]) -> Program:
+    program = Program(Ask)
+    program.ask[0].demos = [dspy.Example(**demo) for demo in demos]
+    return program
+
+
+RAIN, SUN = {"scenario": "Rain.", "answer": "Gloom"}, {"scenario": "Sun.", "answer": "Joy"}
+
+
+def test_order_and_repetition_of_signatures_do_not() -> None:
     other = Ask.with_instructions("Say why.")
     both = fingerprint_prompts([Program(Ask, other)])
     assert both == fingerprint_prompts([Program(other), Program(Ask, Ask)]) != BASE
-    shown = Program(Ask)
-    shown.ask[0].demos = [dspy.Example(scenario="Rain.", answer="Gloom")]
-    assert fingerprint_prompts([shown]) == BASE
     assert len(BASE) == LENGTH
+
+
+def test_demonstrations_change_it_and_so_does_their_order() -> None:
+    prints = {fingerprint_prompts([showing(*demos)]) for demos in ((), (RAIN,), (SUN,), (RAIN, SUN), (SUN, RAIN))}
+    assert len(prints) == 5
+    assert BASE in prints
+
+
+def test_what_no_prompt_shows_does_not_change_it() -> None:
+    whole_case = {"case": "an object of some kind"}
+    half = {"answer": "Gloom"}
+    assert fingerprint_prompts([showing(whole_case, half)]) == BASE
+    assert fingerprint_prompts([showing({**RAIN, "augmented": True})]) == fingerprint_prompts([showing(RAIN)])
+
+
+def test_the_name_of_a_class_is_no_word_of_the_prompt() -> None:
+    renamed = Ask.with_instructions(Ask.instructions)  # as every optimizer leaves it
+    assert renamed.__name__ != Ask.__name__
+    assert fingerprint_prompts([Program(renamed)]) == BASE
+
+
+def test_a_module_that_an_optimizer_has_marked_as_compiled_counts() -> None:
+    outer = dspy.Module()
+    outer.inner = Program(Ask)
+    outer.inner._compiled = True
+    assert not outer.named_predictors(), "DSPy passes over it"
+    assert list(predictors_of(outer)) == ["inner.ask[0]"]
+    assert fingerprint_prompts([outer]) == BASE
 
 
 def test_every_program_of_the_project_has_one_of_its_own() -> None:

@@ -1,0 +1,64 @@
+"""Optimizers that choose instructions and demonstrations together: MIPROv2 and SIMBA."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dspy
+
+from optimizers.attempt import Attempt
+from optimizers.strategies.base import Fit, Knobs, Search, Sizes, Strategy, cut_demos, need
+from optimizers.strategies.demonstrations import shuffled
+
+SUMMARIES = 10  # calls with which MIPROv2 describes the data
+BATCH, SAMPLES = 8, 3  # of SIMBA: cases per step, programs per case
+
+
+def _fit_mipro(sizes: Sizes, allowed: int) -> Fit:
+    need("mipro", sizes.tries + 4 * sizes.dev, allowed)
+    # The plain program is tried once before the trials; half as many candidates as trials, and each is bootstrapped.
+    candidates = max(3, min(8, allowed // (2 * (sizes.dev + sizes.tries))))
+    bootstraps = (candidates - 2) * sizes.tries
+    trials = max(3, min(30, (allowed - bootstraps) // sizes.dev - 1))
+    proposals = SUMMARIES + (candidates + 1) * sizes.predictors + 1
+    return Fit({"candidates": candidates, "trials": trials}, bootstraps + (1 + trials) * sizes.dev, proposals)
+
+
+def _run_mipro(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
+    compiled = dspy.MIPROv2(
+        metric=search.metric,
+        prompt_model=search.reflection,
+        auto=None,
+        num_candidates=knobs["candidates"],
+        max_bootstrapped_demos=search.sizes.bootstraps,
+        max_labeled_demos=0,
+        num_threads=search.threads,
+        seed=search.seed + 1,  # it takes 0 for none
+        max_errors=1,
+    ).compile(attempt, trainset=shuffled(search), valset=search.dev, num_trials=knobs["trials"], minibatch=False)
+    return cut_demos(compiled, search.sizes.demos)
+
+
+def _fit_simba(sizes: Sizes, allowed: int) -> Fit:
+    batch = min(BATCH, sizes.train)
+    step, last = batch * (2 * SAMPLES + 1), (SAMPLES + 1) * sizes.train
+    need("simba", step + last, allowed)
+    steps = min(8, (allowed - last) // step)
+    return Fit({"batch": batch, "samples": SAMPLES, "steps": steps}, steps * step + last, steps * (SAMPLES + 1))
+
+
+def _run_simba(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
+    compiled = dspy.SIMBA(
+        metric=search.metric.explain,
+        bsize=knobs["batch"],
+        num_candidates=knobs["samples"],
+        max_steps=knobs["steps"],
+        max_demos=search.sizes.demos,
+        prompt_model=search.reflection,
+        num_threads=search.threads,
+    ).compile(attempt, trainset=search.train, seed=search.seed)
+    return cut_demos(compiled, search.sizes.demos)
+
+
+MIPRO = Strategy(_fit_mipro, _run_mipro)
+SIMBA = Strategy(_fit_simba, _run_simba)

@@ -1,0 +1,1 @@
+"""Compiling the prompts of a recipe, and comparing compiled programs across models."""

@@ -1,0 +1,121 @@
+"""What is to be compiled, and the name that tells it from everything else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import dspy
+
+from corpus.seeds import derive_seed
+from lms.build import fingerprint
+from optimizers.config import Kind, OptimizerName
+from optimizers.metric import Assessor
+from optimizers.quality.exam import ExamQuality
+from optimizers.quality.items import ItemQuality
+from optimizers.quality.session import SessionQuality
+from optimizers.quality.weights import weights_of
+from optimizers.store import PROGRAMS, load_into
+from optimizers.strategies import Sizes
+from programs.fingerprint import fingerprint_prompts
+from runs.compiling.estimate import Estimate, estimate
+from runs.folder import Run
+from runs.programs import load_named, make_program
+from runs.recipe import EXAMINEE, JUDGE, REFLECTION, WRITERS, Recipe
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be compiled.
+
+    Args:
+        recipe: with the optimizers, sizes, and budget in `compile:`.
+        kind: which program.
+        root: the folder of all compiled programs.
+        start: a compiled program to go on from; None for the program as it is in the code.
+        run: the run whose items an exam prompt is compiled on; needed for that kind alone.
+    """
+
+    recipe: Recipe
+    kind: Kind
+    root: Path = PROGRAMS
+    start: Path | None = None
+    run: Run | None = None
+
+    @property
+    def chain(self) -> list[OptimizerName]:
+        """The optimizers."""
+        return self.recipe.compile.chain
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles whose models are asked."""
+        if self.kind == "exam":
+            return (EXAMINEE, REFLECTION)
+        return (*WRITERS, *([JUDGE] if self.recipe.compile.judge else []), REFLECTION)
+
+    @property
+    def per_case(self) -> int:
+        """How many of the program's predictors one case asks."""
+        return len(self.make().predictors()) if self.kind == "session" else 1
+
+    def make(self) -> dspy.Module:
+        """Return the program as it is in the code."""
+        return make_program(self.kind, self.recipe)
+
+    def parent(self) -> dspy.Module:
+        """Return the program from which the search starts; raises as `load_into`."""
+        program = self.make()
+        if self.start:
+            load_into(program, self.start)
+        return program
+
+    @property
+    def sizes(self) -> Sizes:
+        """The sizes to which optimizers are fitted."""
+        compile_, predictors = self.recipe.compile, len(self.make().predictors())
+        return Sizes(compile_.train, compile_.dev, predictors, self.per_case, compile_.demos)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Criterion → weight."""
+        return weights_of(self.kind, getattr(self.recipe.compile.weights, self.kind))
+
+    def assessor(self) -> Assessor:
+        """Return what says how good an attempt is."""
+        recipe, seed = self.recipe, derive_seed(self.recipe.seed, "quality")
+        if self.kind == "items":
+            return ItemQuality(self.weights, recipe.curate, recipe.compile.judge, recipe.compile.votes, seed)
+        if self.kind == "session":
+            return SessionQuality(self.weights, recipe.compile.judge, seed)
+        return ExamQuality(self.weights)
+
+    def _sessions_by(self) -> str:
+        """What writes the sessions of item cases, as a fingerprint."""
+        return fingerprint_prompts([load_named("session", self.recipe)]) if self.kind == "items" else ""
+
+    @property
+    def name(self) -> str:
+        """The name of the compilation, which tells it from any other."""
+        recipe = self.recipe
+        models = {role: fingerprint(recipe.models_of(role)[role]) for role in self.roles}
+        made_from = {
+            "compile": recipe.compile.model_dump(mode="json", exclude={"threads", "failures", "optimizer"}),
+            "chain": self.chain,
+            "plan": recipe.plan.model_dump(mode="json", exclude={"sessions"}),
+            "curate": recipe.curate.model_dump(mode="json") if self.kind == "items" else {},
+            "seed": recipe.seed,
+            "models": models,
+            "parent": fingerprint_prompts([self.parent()]),
+            "sessions by": self._sessions_by(),
+            "run": self.run.manifest["created"] if self.run else "",
+        }
+        key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.kind}-{'+'.join(self.chain)}-{key}"
+
+
+def estimate_order(order: Order) -> Estimate:
+    """Say beforehand what an order costs; raises RecipeError when its budget is too small."""
+    return estimate(order.recipe, order.kind, order.chain, order.sizes)
