@@ -50,6 +50,15 @@ class Spent:
         if failed := row.get("failed"):
             self.failed[failed] += 1
 
+    def merge(self, other: Spent) -> None:
+        """Take in the figures of another."""
+        self.calls += other.calls
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
+        self.seconds += other.seconds
+        self.money += other.money
+        self.failed += other.failed
+
     def as_json(self) -> dict[str, Any]:
         """Return the figures as JSON values, with sensible digits."""
         figures = {**vars(self), "seconds": round(self.seconds, 1), "money": round(self.money, 6)}
@@ -92,6 +101,15 @@ class Ledger:
         """All stages and roles together."""
         with self._lock:
             return replace(self._total, failed=self._total.failed.copy())
+
+    def of_stage(self, stage: str) -> Spent:
+        """All roles of one stage together."""
+        with self._lock:
+            summed = Spent()
+            for (name, _), spent in self.spent.items():
+                if name == stage:
+                    summed.merge(spent)
+            return summed
 
     def begin(self) -> None:
         """Ask leave for one call; raises LimitReached."""

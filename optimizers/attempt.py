@@ -50,6 +50,6 @@ def _texts_of_demos(program: dspy.Module, case: Case) -> tuple[str, ...]:
         for demo in predictor.demos:
             if any(str(demo.get(name, "")) == text for name, text in case.marks.items()):
                 continue
-            for name in _TEXTS & predictor.signature.output_fields.keys() & demo.keys():
+            for name in _TEXTS & set(predictor.signature.output_fields) & set(demo.keys()):
                 texts += [demo[name]] if isinstance(demo[name], str) else list(demo[name])
     return tuple(sorted(texts))

@@ -47,12 +47,19 @@ def _compare_criteria(before: Sequence[Scored], after: Sequence[Scored]) -> dict
     table: dict[str, Change] = {}
     for name in names:
         pairs = [
-            (old.quality.scores[name], new.quality.scores[name], old.case.cluster)
+            (old, new)
             for old, new in zip(before, after, strict=True)
             if name in old.quality.scores and name in new.quality.scores
         ]
-        old, new, clusters = ([pair[place] for pair in pairs] for place in range(3))
-        change = paired_change(old, new, clusters) if pairs else None
+        change = (
+            paired_change(
+                [old.quality.scores[name] for old, _ in pairs],
+                [new.quality.scores[name] for _, new in pairs],
+                [old.case.cluster for old, _ in pairs],
+            )
+            if pairs
+            else None
+        )
         table[name] = Change(
             n=len(pairs),
             before=_mean(before, name),

@@ -26,7 +26,7 @@ from corpus.records import Plan, Session
 from corpus.seeds import derive_seed
 from corpus.text import reason_of
 from lms.build import Models
-from lms.ledger import Ledger
+from lms.ledger import Ledger, Spent
 from lms.limits import LimitsConfig
 from optimizers.attempt import Attempt
 from optimizers.config import Kind
@@ -95,7 +95,8 @@ class _Compilation:
         self.watch = make_watch(self.compile.failures)
         self.metric = Metric(order.assessor(), self.compile.threshold, self.watch, self._count)
         self.seed = derive_seed(order.recipe.seed, "optimizer") % 2**16
-        self.done, self.best = 0, 0.0
+        self.done = self.tried = 0
+        self.best = 0.0
         self.total = sum(line.cases for line in planned.lines)
         self.show: Callable[[int, int, str], None] = lambda done, total, note: None
 
@@ -104,7 +105,7 @@ class _Compilation:
         if self.console.file is sys.stdout:  # what optimizers print is sent elsewhere, what we say is not
             self.console.file = sys.stdout
         with ExitStack() as stack:
-            self.ledger = stack.enter_context(Ledger(f"compile {order.kind}", folder / CALLS, self.compile.budget))
+            self.ledger = stack.enter_context(Ledger("draw", folder / CALLS, self.compile.budget))
             models = stack.enter_context(
                 serve(
                     order.recipe.models_of(*order.roles), self.ledger, self.compile.threads,
@@ -127,7 +128,8 @@ class _Compilation:
                 models.stop()
         write_jsonl(folder / SCORES, rows_of(before, after))
         costs = {
-            "calls": {name: value for name, value in self.ledger.total.as_json().items() if name != "failed"},
+            "calls": _figures(self.ledger.total),
+            "search": _figures(self.ledger.of_stage("search")) | {"cases": self.tried},
             "before": _per_case(spent_before, len(before)),
             "after": _per_case(spent_after, len(after)),
         }
@@ -155,20 +157,25 @@ class _Compilation:
         return draw_item_cases(order.recipe, hold)
 
     def _score(self, program: dspy.Module, cases: Sequence[Any]) -> tuple[list[Scored], Said]:
+        self.ledger.stage = "compare"
         fresh = self.order.make()
         fresh.load_state(program.dump_state())
         with dspy_at_work(self.folder / LOG), count_said(besides=JUDGE) as said:
             return score(Attempt(fresh, self.watch), cases, self.metric, self.compile.threads), said
 
     def _search(self, models: Models, cases: Cases) -> Found:
-        order = self.order
+        order, self.ledger.stage = self.order, "search"
         ground = Ground(
             make=order.make, watch=self.watch, metric=self.metric, train=cases.train, dev=cases.dev,
             per_case=order.per_case, demos=self.compile.demos, reflection=models.lms[REFLECTION],
             seed=self.seed, threads=self.compile.threads,
             log=self.folder / LOG, on_best=self._note_best,
         )  # fmt: skip
-        return search(ground, order.chain, self.planned.metric_calls, order.parent())
+        tried = self.done
+        try:
+            return search(ground, order.chain, self.planned.metric_calls, order.parent())
+        finally:
+            self.tried = self.done - tried
 
     def _leave_for_the_end(self) -> None:
         """Lower the limits for the search, so that the comparison after it can be paid."""
@@ -252,6 +259,10 @@ def writing_lm(models: Models, kind: Kind) -> dspy.LM:
 
 def _per_case(said: Said, cases: int) -> dict[str, float]:
     return {name: round(value / cases, 2) for name, value in vars(said).items()}
+
+
+def _figures(spent: Spent) -> dict[str, float]:
+    return {name: value for name, value in spent.as_json().items() if name != "failed"}
 
 
 def _version(package: str) -> str:
