@@ -11,7 +11,7 @@ RECIPE ?= recipes/quickstart.yaml
 # EmoBench is examined too when its files are at hand: make run EMOBENCH=DIR (holding EA.jsonl and EU.jsonl)
 EMOBENCH ?= $(wildcard ../shared/emobench/data)
 
-.PHONY: run test check lint install format clean bench-skeleton bench-generation bench-teachers bench-curation
+.PHONY: run test check lint install format clean bench-skeleton bench-generation bench-teachers bench-curation bench-optimizers
 
 install: .venv/.installed
 
@@ -52,6 +52,9 @@ bench-teachers: install
 
 bench-curation: install
 	$(BIN)/python -m benchmarks.curation
+
+bench-optimizers: install
+	$(BIN)/python -m benchmarks.optimizers
 
 clean:
 	rm -rf .venv out

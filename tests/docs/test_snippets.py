@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+import cli.compile
 import runs.doctor
 import runs.pipeline
 from cli.main import app
@@ -30,6 +31,7 @@ FRAGMENTS = [
     (page.name, block) for page, text in TEXT.items() for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
 ]
 READ_A_RUN = ("show", "funnel", "review", "agreement", "export")
+READ_A_PROGRAM = ("diff", "transfer")
 MAKE_TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -43,7 +45,7 @@ def test_every_command_line_is_one_that_works(
     page: str, line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program, *arguments = shlex.split(line)
-    if program == "emoreason" and arguments[0] not in READ_A_RUN:
+    if program == "emoreason" and arguments[0] not in (*READ_A_RUN, *READ_A_PROGRAM):
         (tmp_path / "EmoBench" / "data").mkdir(parents=True)
         (tmp_path / "project").mkdir()
         (tmp_path / "project" / "recipes").symlink_to(ROOT / "recipes")
@@ -51,9 +53,14 @@ def test_every_command_line_is_one_that_works(
         asked: list[Recipe] = []
         monkeypatch.setattr(runs.pipeline, "run_stages", lambda recipe, *rest: asked.append(recipe))
         monkeypatch.setattr(runs.doctor, "examine_models", lambda recipe, *rest: [])
+        monkeypatch.setattr(cli.compile, "compile_and_show", lambda order, *rest: asked.append(order.recipe))
+        if "out/quickstart" in arguments:
+            with pytest.raises(RunError, match="not a run folder"):  # parsed, and then there is no such run
+                CliRunner().invoke(app, arguments, catch_exceptions=False)
+            return
         result = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert result.exit_code == 0, result.output
-        assert asked or arguments[0] in ("validate", "doctor")
+        assert asked or arguments[0] in ("validate", "doctor", "programs", "show-prompt")
     elif program == "emoreason":
         monkeypatch.chdir(tmp_path)
         result = CliRunner().invoke(app, arguments)
