@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ def write(tmp_path: Path, text: str) -> Path:
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_shipped_recipes_are_valid_and_headed_by_their_command(path: Path) -> None:
     assert load_recipe(path).name == path.stem
-    assert path.read_text().startswith(f"# emoreason run recipes/{path.name}\n")
+    assert re.match(rf"# emoreason (run|compile) recipes/{path.name}\b", path.read_text())
 
 
 @pytest.mark.parametrize(
@@ -144,3 +145,29 @@ def test_a_money_limit_needs_the_prices_of_hosted_models_only(tmp_path: Path) ->
     with pytest.raises(RecipeError, match=r"limits.money needs lms.client.prices"):
         load_recipe(path, ["limits.money=5", "lms.client.model=openai/gpt-x"])
     load_recipe(path, ["limits.money=5", "lms.client={model: openai/gpt-x, prices: {input: 1, output: 2}}"])
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("programs.items=out/nowhere", "programs.items: out/nowhere is not there; `emoreason programs` lists"),
+        ("curate.seen=[nowhere.jsonl]", "curate.seen: nowhere.jsonl is not a file"),
+        ("train.with_items=[nowhere.jsonl]", "train.with_items: nowhere.jsonl is not a file"),
+        ("exam.also={r1: nowhere.jsonl}", "exam.also.r1: nowhere.jsonl is not a file"),
+        ("name=programs", "name: out/programs holds compiled programs"),
+        ("compile.optimizer=gapa", "compile.optimizer: .*'gepa'"),
+        ("compile.optimizer=[]", "compile.optimizer: name one of labeled, bootstrap"),
+        ("compile.weights={items: {leek: 1}}", "compile.weights.items.leek: Input should be"),
+        ("compile.weights={items: {leak: 2}}", "compile.weights.items: weights are shares from 0 to 1"),
+    ],
+)
+def test_what_a_recipe_says_of_programs_rounds_and_compiling_is_checked(
+    tmp_path: Path, setting: str, message: str
+) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(write(tmp_path, GOOD), [setting])
+
+
+def test_a_compiled_exam_prompt_needs_written_answers(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"programs.exam: .*add `generate` to exam.modes"):
+        load_recipe(write(tmp_path, GOOD), ["programs.exam=best", "exam.modes=[likelihood]"])
