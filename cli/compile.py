@@ -65,20 +65,31 @@ def place_orders(
 
 def compile_and_show(order: Order, console: Console, dry_run: bool) -> None:
     """Print the estimate of an order, compile it unless this is a dry run, and print what it brought."""
-    _print_estimate(order, estimate_order(order), console)
-    if not dry_run:
-        print_result(compile_program(order, console), console)
+    planned, folder = estimate_order(order), order.root / order.name
+    known = (folder / SIDECAR).exists()
+    if not known:
+        _print_estimate(order, planned, console)
+    if dry_run:
+        line = f"{folder} was compiled before" if known else f"nothing was asked; {folder} is where it will be"
+        console.print(f"compile: {line}", style="dim", highlight=False, soft_wrap=True, markup=False)
+        return
+    print_result(compile_program(order, console), console)
 
 
 def _print_estimate(order: Order, planned: Estimate, console: Console) -> None:
+    """Print the steps; what was answered before is not asked again, so that most searches take fewer calls."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column(f"compile {order.kind} with {' + '.join(order.chain)}")
     table.add_column("cases, at most", justify="right")
-    table.add_column("calls, about", justify="right")
+    table.add_column("calls, at most about", justify="right")
     for line in planned.lines:
         table.add_row(line.step, f"{line.cases:,}", f"{line.calls:,}")
     table.add_row("all", "", f"{planned.calls:,}", style="bold")
     console.print(table)
+    budget = order.recipe.compile.budget.model_dump(exclude_none=True)
+    if budget:
+        limits = ", ".join(f"{limit:,}".removesuffix(".0") + f" {name}" for name, limit in budget.items())
+        console.print(f"compile: the budget of {limits} is kept", highlight=False, soft_wrap=True)
 
 
 def print_result(folder: Path, console: Console) -> None:
@@ -99,12 +110,11 @@ def print_result(folder: Path, console: Console) -> None:
             f"  {name}", _share(change.before), _share(change.after), _share(change.delta, "+"),
             f"{change.interval[0]:+.3f} to {change.interval[1]:+.3f}" if change.interval else "", str(change.n),
         )  # fmt: skip
-    for name, digits in (("calls", 1), ("read", 0), ("written", 0)):
+    table.add_section()
+    for label, name, digits in (("calls per case", "calls", 1), ("  characters read", "read", 0),
+                                ("  and written", "written", 0)):  # fmt: skip
         before, after = sidecar.cost["before"][name], sidecar.cost["after"][name]
-        label = name if name == "calls" else f"characters {name}"
-        table.add_row(
-            f"{label} per case", f"{before:,.{digits}f}", f"{after:,.{digits}f}", f"{after - before:+,.{digits}f}"
-        )
+        table.add_row(label, f"{before:,.{digits}f}", f"{after:,.{digits}f}", f"{after - before:+,.{digits}f}")
     console.print(table)
     if sidecar.stopped:
         console.print(f"compile: {sidecar.stopped}", style="yellow", highlight=False, soft_wrap=True)

@@ -288,6 +288,44 @@ def compile_(
 
 
 @app.command()
+def transfer(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PROGRAM…",
+            help="Compiled programs of one kind: names in out/programs or how they begin, or folders.",
+            show_default=False,
+        ),
+    ],
+    lms: Annotated[
+        str,
+        typer.Option(
+            "--lms",
+            metavar="A,B,C",
+            help="Models: names in the recipe's lms or panel, or such as ollama_chat/qwen3:8b.",
+        ),
+    ],
+    recipe: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Where models, judge, and budget are declared. Default: the first program's own."),
+    ] = None,
+    overrides: Overrides = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Try compiled programs with several models, each against the uncompiled one: which survives a change of teacher?
+
+    Example: emoreason transfer items-gepa items-mipro --lms teacher,ollama_chat/qwen3:8b
+    """
+    from cli.transfer import transfer_and_show
+
+    try:
+        transfer_and_show(names, lms, recipe, list(overrides or []), as_json)
+    except KeyboardInterrupt:
+        typer.echo("stopped; no answer is lost: the same command goes on from here", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
 def funnel(run_path: RunPath) -> None:
     """Show what became of the planned sessions, step by step, and why the rest was lost.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dspy
 
 from optimizers.cases import Case
@@ -9,6 +11,8 @@ from optimizers.watch import Watch
 from programs.asking import AskFailed
 
 UNREACHED = "no answer"
+TOO_LONG = "the prompt, with its demonstrations, was longer than the model can read"
+NOTHING: dict[str, Any] = {"calls": 0, "retries": 0, "complaints": {}}
 _TEXTS = {"scenario", "message", "messages", "background", "case"}  # outputs that tell a story
 
 
@@ -35,11 +39,16 @@ class Attempt(dspy.Module):
         shown = _texts_of_demos(self.program, case)
         try:
             with self.watch.unit():
-                outcome, costs = case.run(self.program)
+                try:
+                    outcome, costs = case.run(self.program)
+                except dspy.ContextWindowExceededError:
+                    if not self.watch.answered:  # the prompt was too long before anybody made it longer
+                        raise
+                    return dspy.Prediction(outcome=None, failure=TOO_LONG, **NOTHING, shown=shown)
         except AskFailed as error:
             return dspy.Prediction(outcome=None, failure=str(error), **error.costs, shown=shown)
         except dspy.LMError:
-            return dspy.Prediction(outcome=None, failure=UNREACHED, calls=0, retries=0, complaints={}, shown=shown)
+            return dspy.Prediction(outcome=None, failure=UNREACHED, **NOTHING, shown=shown)
         return dspy.Prediction(outcome=outcome, failure="", **costs, shown=shown)
 
 

@@ -16,6 +16,9 @@ from optimizers.cases import Case
 from optimizers.quality.verdict import Quality
 from optimizers.watch import Watch
 
+UNKNOWN = Quality((), 0.0)
+UNTOLD = "A model gave no answer, so that nothing is known of this case; that is none of the prompt."
+
 
 class Assessor(Protocol):
     """Says how good an attempt is; see `optimizers.quality`."""
@@ -50,7 +53,7 @@ class Metric:
         """Score an attempt; see the module docstring."""
         quality = self.quality(gold.case, pred)
         if pred_name is not None:
-            return dspy.Prediction(score=quality.score, feedback=quality.feedback(pred_name))
+            return dspy.Prediction(score=quality.score, feedback=_say(quality, pred_name))
         if trace is not None:
             return quality.score >= self.threshold
         return quality.score
@@ -58,7 +61,7 @@ class Metric:
     def explain(self, gold: dspy.Example, pred: dspy.Prediction) -> dspy.Prediction:
         """Score an attempt and say why, as SIMBA reads it."""
         quality = self.quality(gold.case, pred)
-        return dspy.Prediction(score=quality.score, feedback=quality.feedback())
+        return dspy.Prediction(score=quality.score, feedback=_say(quality))
 
     def quality(self, case: Case, attempt: dspy.Prediction) -> Quality:
         """Return the quality of an attempt, which is kept with it.
@@ -74,9 +77,13 @@ class Metric:
 
     def _assess(self, case: Case, attempt: dspy.Prediction) -> Quality:
         if attempt.failure == UNREACHED:
-            return Quality((), 0.0)
+            return UNKNOWN
         try:
             with dspy.context(trace=None), self.watch.unit():
                 return self.assess(case, attempt)
         except dspy.LMError:
-            return Quality((), 0.0)
+            return UNKNOWN
+
+
+def _say(quality: Quality, predictor: str = "") -> str:
+    return UNTOLD if quality is UNKNOWN else quality.feedback(predictor)

@@ -6,20 +6,51 @@ optimizers no way to forbid it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import dspy.evaluate.evaluate
 import dspy.predict.parallel
 from dspy.utils.parallelizer import ParallelExecutor
 
 from corpus.errors import RunError
+from optimizers.watch import Halted
 
 
 class _Patient(ParallelExecutor):
     def __init__(self, **options: object):
         super().__init__(**{**options, "timeout": 0, "disable_progress_bar": True})
+        self._halted: Halted | None = None
+        self._under_way, self._change = 0, threading.Condition()
+
+    def execute(self, function: Callable[[Any], Any], data: Sequence[Any]) -> list[Any]:
+        """Do as DSPy does, and leave nothing under way when a compilation is halted: other limits may hold then."""
+        try:
+            results: list[Any] = super().execute(partial(self._count, function), data)
+        except Halted:
+            with self._change:
+                self._change.wait_for(lambda: not self._under_way)
+            raise
+        return results
+
+    def _count(self, function: Callable[[Any], Any], item: Any) -> Any:
+        with self._change:
+            if self._halted:
+                raise self._halted
+            self._under_way += 1
+        try:
+            return function(item)
+        except Halted as halted:
+            self._halted = halted
+            raise
+        finally:
+            with self._change:
+                self._under_way -= 1
+                self._change.notify_all()
 
 
 @contextmanager

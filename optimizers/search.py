@@ -15,6 +15,7 @@ from typing import Any
 
 import dspy
 from dspy.utils.callback import BaseCallback
+from dspy.utils.exceptions import AdapterParseError
 
 from corpus.errors import LimitError
 from optimizers.attempt import Attempt
@@ -24,7 +25,7 @@ from optimizers.metric import Metric
 from optimizers.quiet import dspy_at_work
 from optimizers.scoring import mean_quality, score
 from optimizers.strategies import STRATEGIES, Search, Sizes
-from optimizers.watch import Halted, Watch
+from optimizers.watch import Halted, Watch, no_proposal
 
 REFLECTION = "reflection"
 
@@ -109,24 +110,26 @@ def _climb(ground: Ground, chain: Sequence[OptimizerName], metric_calls: int, st
     for name in chain:
         fit = STRATEGIES[name].fit(ground.sizes, metric_calls // len(chain))
         candidates = _Candidates(ground, state, before)
-        stopped = ""
+        cause: BaseException | None = None
         try:
             with dspy.context(callbacks=[candidates]):
-                compiled = STRATEGIES[name].run(ground.attempt(state), _search_of(ground), fit.knobs)
-                score(_reset(ground, compiled), ground.dev, ground.metric, ground.threads)  # `candidates` takes it in
+                compiled = _reset(ground, STRATEGIES[name].run(ground.attempt(state), _search_of(ground), fit.knobs))
+                if not candidates.knows(compiled):
+                    score(compiled, ground.dev, ground.metric, ground.threads)  # `candidates` takes it in
+            end = ground.watch.end_step()
         except Halted as halted:
-            if not isinstance(halted.error, LimitError):
-                raise halted.error from halted.__cause__
-            stopped = str(halted.error)
-        except dspy.LMError as error:
-            raise ground.watch.explain(error, True) or ground.watch.too_many(1, 1, error) from error
-        if ground.watch.halted and not stopped:
-            raise ground.watch.halted
+            end, cause = halted.error, halted.__cause__
+        except (dspy.LMError, AdapterParseError) as error:  # of the reflection model: those of cases are outcomes
+            seen = error if isinstance(error, dspy.LMError) else None
+            end, cause = (seen and ground.watch.explain(seen, True)) or no_proposal(error), error
+        if end and not isinstance(end, LimitError):
+            raise end from cause
         steps.append(Step(name, fit.knobs, before, candidates.best, len(candidates.tried)))
         state, before = candidates.state, candidates.best
-        if stopped:
-            break
-    return Found(ground.attempt(state).program, tuple(steps), stopped)
+        if end:
+            ground.watch.resume()
+            return Found(ground.attempt(state).program, tuple(steps), str(end))
+    return Found(ground.attempt(state).program, tuple(steps))
 
 
 def _reset(ground: Ground, compiled: Attempt) -> Attempt:
@@ -162,6 +165,10 @@ def _find_labels(ground: Ground, attempt: Attempt) -> dict[str, list[dspy.Exampl
     return labels
 
 
+def _key(state: Mapping[str, Any]) -> str:
+    return json.dumps(state, sort_keys=True, default=str)
+
+
 class _Candidates(BaseCallback):
     """Takes in every candidate that is tried on all development cases, and calls of the reflection model that fail."""
 
@@ -172,6 +179,10 @@ class _Candidates(BaseCallback):
         self._running: dict[str, Mapping[str, Any]] = {}
         self._reflecting: set[str] = set()
 
+    def knows(self, attempt: Attempt) -> bool:
+        """Whether this very program was tried on all development cases."""
+        return _key(attempt.program.dump_state()) in self.tried
+
     def on_evaluate_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
         devset = inputs.get("devset") or instance.devset
         if {example.case.id for example in devset} == self._dev:
@@ -181,7 +192,7 @@ class _Candidates(BaseCallback):
         state = self._running.pop(call_id, None)
         if state is None or outputs is None:
             return
-        self.tried.add(json.dumps(state, sort_keys=True, default=str))
+        self.tried.add(_key(state))
         quality = sum(float(found) for *_, found in outputs.results) / len(outputs.results)
         if quality > self.best:
             self.state, self.best = state, quality

@@ -13,7 +13,9 @@ from typing import Any
 
 import dspy
 
-from corpus.errors import EmoReasonError
+from corpus.errors import EmoReasonError, LimitError, TeacherError
+from corpus.text import reason_of
+from programs.asking import AskFailed
 
 FIRST = 8  # units of work before a share of failures means anything
 IN_A_ROW = 4  # proposals without an answer, after which no better prompt can be hoped for
@@ -44,8 +46,10 @@ class Watch:
         too_many: Callable[[int, int, dspy.LMError], EmoReasonError],
     ):
         self.most, self.explain, self.too_many = most, explain, too_many
-        self.done = self.failed = self.unproposed = 0
+        self.done = self.failed = 0
+        self.proposed = self.unproposed = self.in_a_row = 0
         self.halted: EmoReasonError | None = None
+        self._unproposed_for: dspy.LMError | None = None
         self._lock = threading.Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Watch:
@@ -66,13 +70,22 @@ class Watch:
             with self._lock:
                 self.done += 1
                 self.failed += 1
-                self.halted = self.halted or self.explain(error, self.done > self.failed) or self._find_too_many(error)
+                self.halted = self.halted or self.explain(error, self.answered) or self._find_too_many(error)
             if self.halted:
                 raise Halted(self.halted) from error
+            raise
+        except AskFailed:  # the model was there, and said what could not be used
+            with self._lock:
+                self.done += 1
             raise
         else:
             with self._lock:
                 self.done += 1
+
+    @property
+    def answered(self) -> bool:
+        """Whether any unit was answered."""
+        return self.done > self.failed
 
     def note_proposal(self, error: dspy.LMError | None) -> None:
         """Take in how a call of the reflection model ended; the next unit of work is halted if it must be.
@@ -80,13 +93,36 @@ class Watch:
         Proposers have catch-alls of their own, so nothing is raised here.
         """
         with self._lock:
-            self.unproposed = self.unproposed + 1 if error else 0
-            if error and not self.halted:
-                self.halted = self.explain(error, True)
-                if self.unproposed >= IN_A_ROW:
-                    self.halted = self.halted or self.too_many(self.unproposed, self.unproposed, error)
+            if not error:
+                self.proposed, self.in_a_row = self.proposed + 1, 0
+                return
+            self.unproposed, self.in_a_row = self.unproposed + 1, self.in_a_row + 1
+            self._unproposed_for = error
+            self.halted = self.halted or self.explain(error, True)
+            if self.in_a_row >= IN_A_ROW:
+                self.halted = self.halted or no_proposal(error)
+
+    def end_step(self) -> EmoReasonError | None:
+        """Return why the optimizer that is done was kept from its work, if it was, and begin to count anew."""
+        if self.unproposed and not self.proposed and self._unproposed_for:
+            self.halted = self.halted or no_proposal(self._unproposed_for)
+        self.proposed = self.unproposed = 0
+        return self.halted
+
+    def resume(self) -> None:
+        """Go on after a limit was reached, where what comes next has a limit of its own."""
+        if isinstance(self.halted, LimitError):
+            self.halted = None
 
     def _find_too_many(self, error: dspy.LMError) -> EmoReasonError | None:
         if self.failed < 2 or self.done < FIRST or self.failed <= self.most * self.done:
             return None
         return self.too_many(self.failed, self.done, error)
+
+
+def no_proposal(error: Exception) -> TeacherError:
+    """Return the error for a reflection model without which nothing can be compiled."""
+    return TeacherError(
+        f"compile: the reflection model proposed nothing that could be used ({reason_of(error)}). "
+        "All answers are kept: mend the model, or name another one for the role `reflection`, and run the command again"
+    )

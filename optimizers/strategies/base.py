@@ -82,10 +82,3 @@ def need(name: str, least: int, allowed: int) -> None:
             f"compile: {name} needs at least {least} metric calls, and {allowed} are left for it; "
             "raise compile.metric_calls or compile.budget, or lower compile.train and compile.dev"
         )
-
-
-def cut_demos(attempt: Attempt, most: int) -> Attempt:
-    """Keep the first demonstrations of each predictor; bootstrapping counts cases, and cases do not share evenly."""
-    for predictor in attempt.predictors():
-        predictor.demos = predictor.demos[:most]
-    return attempt

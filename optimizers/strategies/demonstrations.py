@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dspy
+import dspy.teleprompt.random_search
+import dspy.teleprompt.utils
 
 from optimizers.attempt import Attempt
-from optimizers.strategies.base import Fit, Knobs, Search, Sizes, Strategy, cut_demos, need
+from optimizers.strategies.base import Fit, Knobs, Search, Sizes, Strategy, need
 
 
 def shuffled(search: Search) -> list[dspy.Example]:
@@ -16,9 +20,44 @@ def shuffled(search: Search) -> list[dspy.Example]:
     return random.Random(search.seed).sample(search.train, len(search.train))
 
 
+class Bounded:
+    """A bootstrapper that gives up after ``sizes.tries`` cases, and keeps at most ``sizes.demos`` demonstrations.
+
+    DSPy counts the cases that succeed: it goes through all that there are until enough did, and where a case asks only
+    some of the predictors, one of them may have the demonstrations of all.
+    """
+
+    sizes: Sizes
+    trainset: list[dspy.Example]
+
+    def _bootstrap(self, *, max_bootstraps: int | None = None) -> None:
+        self.trainset = self.trainset[: self.sizes.tries]
+        super()._bootstrap(max_bootstraps=max_bootstraps)  # type: ignore[misc]
+
+    def _train(self) -> Any:
+        student = super()._train()  # type: ignore[misc]
+        for predictor in student.predictors():
+            predictor.demos = predictor.demos[: self.sizes.demos]
+        return student
+
+
+@contextmanager
+def bounded(sizes: Sizes) -> Iterator[None]:
+    """Make DSPy's optimizers bootstrap within bounds while the context lasts."""
+    within = type("BootstrapFewShot", (Bounded, dspy.BootstrapFewShot), {"sizes": sizes})
+    modules = (dspy.teleprompt.random_search, dspy.teleprompt.utils)
+    for module in modules:
+        module.BootstrapFewShot = within
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.BootstrapFewShot = dspy.BootstrapFewShot
+
+
 def _fit_labeled(sizes: Sizes, allowed: int) -> Fit:
-    need("labeled", sizes.train, allowed)
-    return Fit({"k": sizes.demos}, sizes.train)
+    need("labeled", sizes.train + sizes.dev, allowed)
+    return Fit({"k": sizes.demos}, sizes.train + sizes.dev)
 
 
 def _run_labeled(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
@@ -32,15 +71,18 @@ def _run_labeled(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
 
 
 def _fit_bootstrap(sizes: Sizes, allowed: int) -> Fit:
-    need("bootstrap", 1, allowed)
-    return Fit({"cases": sizes.bootstraps, "train": min(sizes.train, allowed)}, min(sizes.tries, allowed))
+    need("bootstrap", 1 + sizes.dev, allowed)
+    tries = min(sizes.train, allowed - sizes.dev)
+    return Fit({"cases": sizes.bootstraps, "train": tries}, tries + sizes.dev)
 
 
 def _run_bootstrap(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
     compiled = dspy.BootstrapFewShot(
         metric=search.metric, max_bootstrapped_demos=knobs["cases"], max_labeled_demos=0, max_errors=1
     ).compile(attempt, trainset=shuffled(search)[: knobs["train"]])
-    return cut_demos(compiled, search.sizes.demos)
+    for predictor in compiled.predictors():
+        predictor.demos = predictor.demos[: search.sizes.demos]
+    return compiled
 
 
 def _fit_random_search(sizes: Sizes, allowed: int) -> Fit:
@@ -51,20 +93,17 @@ def _fit_random_search(sizes: Sizes, allowed: int) -> Fit:
 
 
 def _run_random_search(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
-    compiled = dspy.BootstrapFewShotWithRandomSearch(
+    optimizer = dspy.BootstrapFewShotWithRandomSearch(
         metric=search.metric,
         max_bootstrapped_demos=search.sizes.bootstraps,
         max_labeled_demos=0,
         num_candidate_programs=knobs["candidates"],
         num_threads=search.threads,
         max_errors=1,
-    ).compile(
-        attempt,
-        trainset=shuffled(search),
-        valset=search.dev,
-        restrict=[number for number in range(-3, knobs["candidates"]) if number != -2],  # -2: labels, of which are none
     )
-    return cut_demos(compiled, search.sizes.demos)
+    candidates = [number for number in range(-3, knobs["candidates"]) if number != -2]  # -2: labels, of which are none
+    with bounded(search.sizes):
+        return optimizer.compile(attempt, trainset=shuffled(search), valset=search.dev, restrict=candidates)
 
 
 LABELED = Strategy(_fit_labeled, _run_labeled)

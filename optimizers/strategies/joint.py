@@ -7,25 +7,26 @@ from typing import Any
 import dspy
 
 from optimizers.attempt import Attempt
-from optimizers.strategies.base import Fit, Knobs, Search, Sizes, Strategy, cut_demos, need
-from optimizers.strategies.demonstrations import shuffled
+from optimizers.strategies.base import Fit, Knobs, Search, Sizes, Strategy, need
+from optimizers.strategies.demonstrations import bounded, shuffled
 
-SUMMARIES = 10  # calls with which MIPROv2 describes the data
+SUMMARIES = 11  # calls with which MIPROv2 describes the data, at the most
+PER_PROPOSAL = 3  # it describes the program and the predictor anew before each of its proposals
 BATCH, SAMPLES = 8, 3  # of SIMBA: cases per step, programs per case
 
 
 def _fit_mipro(sizes: Sizes, allowed: int) -> Fit:
-    need("mipro", sizes.tries + 4 * sizes.dev, allowed)
-    # The plain program is tried once before the trials; half as many candidates as trials, and each is bootstrapped.
+    need("mipro", 2 * sizes.tries + 4 * sizes.dev, allowed)
+    # The plain program is tried once before the trials; half as many candidates as trials, all but one bootstrapped.
     candidates = max(3, min(8, allowed // (2 * (sizes.dev + sizes.tries))))
-    bootstraps = (candidates - 2) * sizes.tries
+    bootstraps = (candidates - 1) * sizes.tries
     trials = max(3, min(30, (allowed - bootstraps) // sizes.dev - 1))
-    proposals = SUMMARIES + (candidates + 1) * sizes.predictors + 1
+    proposals = SUMMARIES + PER_PROPOSAL * candidates * sizes.predictors
     return Fit({"candidates": candidates, "trials": trials}, bootstraps + (1 + trials) * sizes.dev, proposals)
 
 
 def _run_mipro(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
-    compiled = dspy.MIPROv2(
+    optimizer = dspy.MIPROv2(
         metric=search.metric,
         prompt_model=search.reflection,
         auto=None,
@@ -35,20 +36,23 @@ def _run_mipro(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
         num_threads=search.threads,
         seed=search.seed + 1,  # it takes 0 for none
         max_errors=1,
-    ).compile(attempt, trainset=shuffled(search), valset=search.dev, num_trials=knobs["trials"], minibatch=False)
-    return cut_demos(compiled, search.sizes.demos)
+    )
+    with bounded(search.sizes):
+        return optimizer.compile(
+            attempt, trainset=shuffled(search), valset=search.dev, num_trials=knobs["trials"], minibatch=False
+        )
 
 
 def _fit_simba(sizes: Sizes, allowed: int) -> Fit:
     batch = min(BATCH, sizes.train)
-    step, last = batch * (2 * SAMPLES + 1), (SAMPLES + 1) * sizes.train
+    step, last = batch * (2 * SAMPLES + 1), (SAMPLES + 1) * sizes.train + sizes.dev
     need("simba", step + last, allowed)
     steps = min(8, (allowed - last) // step)
     return Fit({"batch": batch, "samples": SAMPLES, "steps": steps}, steps * step + last, steps * (SAMPLES + 1))
 
 
 def _run_simba(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
-    compiled = dspy.SIMBA(
+    return dspy.SIMBA(
         metric=search.metric.explain,
         bsize=knobs["batch"],
         num_candidates=knobs["samples"],
@@ -57,7 +61,6 @@ def _run_simba(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
         prompt_model=search.reflection,
         num_threads=search.threads,
     ).compile(attempt, trainset=search.train, seed=search.seed)
-    return cut_demos(compiled, search.sizes.demos)
 
 
 MIPRO = Strategy(_fit_mipro, _run_mipro)

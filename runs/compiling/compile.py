@@ -8,10 +8,12 @@ takes the same way again without asking again: every optimizer is deterministic,
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ import yaml
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from corpus.errors import EmoReasonError, RunError, TeacherError
+from corpus.errors import EmoReasonError, LimitError, RunError, TeacherError
 from corpus.jsonl import write_jsonl, write_text_atomically
 from corpus.records import Plan, Session
 from corpus.seeds import derive_seed
@@ -48,7 +50,7 @@ from runs.compiling.cases import (
     write_cases,
 )
 from runs.compiling.compare import compare, rows_of
-from runs.compiling.estimate import Estimate
+from runs.compiling.estimate import RESERVE, Estimate
 from runs.compiling.order import Order, estimate_order
 from runs.programs import load_named
 from runs.progress import show_progress
@@ -56,7 +58,10 @@ from runs.recipe import EXAMINEE, JUDGE, REFLECTION, Recipe
 from runs.serving import announce_on, explain_fatal, serve
 
 CALLS, SCORES, LOG, RECIPE = "calls.jsonl", "scores.jsonl", "optimizer.log", "recipe.yaml"
-SEARCH_SHARE = 0.8  # of tokens, money, and minutes: the rest is left for the final comparison
+SEARCH_SHARE = 0.8  # of tokens, money, and minutes: at least the rest is left for the final comparison
+LONGER = 3  # a prompt with demonstrations may take so many times the tokens, money, and minutes
+SPENT = "compile.budget is spent without a result; all answers are kept: raise it and run the same command to go on"
+STOPPED = "the search ended early, its part of compile.budget being spent; this is the best program until then"
 _PACKAGES = ("emoreason", "dspy-ai", "gepa", "optuna", "python")
 
 
@@ -117,8 +122,9 @@ class _Compilation:
             try:
                 cases = self._draw()
                 write_cases(folder / CASES, cases)
+                started = time.monotonic()
                 before, spent_before = self._score(order.parent(), cases.final)
-                self._leave_for_the_end()
+                self._leave_for_the_end((time.monotonic() - started) / 60)
                 found = self._search(models, cases)
                 self.ledger.limits = self.compile.budget
                 after, spent_after = self._score(found.program, cases.final)
@@ -177,22 +183,25 @@ class _Compilation:
         finally:
             self.tried = self.done - tried
 
-    def _leave_for_the_end(self) -> None:
-        """Lower the limits for the search, so that the comparison after it can be paid."""
-        budget, spent = self.compile.budget, self.ledger.total
-        left = {
-            "tokens": (budget.tokens, spent.input_tokens + spent.output_tokens),
-            "money": (budget.money, spent.money),
-            "minutes": (budget.minutes, 0.0),
+    def _leave_for_the_end(self, minutes: float) -> None:
+        """Lower the limits for the search, so that the comparison after it can be paid.
+
+        What that will cost is judged by its first half, which took ``minutes``.
+        """
+        budget, spent, half = self.compile.budget, self.ledger.total, self.ledger.of_stage("compare")
+        figures = {
+            "tokens": (budget.tokens, _tokens(spent), _tokens(half)),
+            "money": (budget.money, spent.money, half.money),
+            "minutes": (budget.minutes, minutes, minutes),
         }
         limits: dict[str, Any] = {
-            name: used + SEARCH_SHARE * (limit - used) for name, (limit, used) in left.items() if limit is not None
+            name: limit - max(LONGER * last, (1 - SEARCH_SHARE) * (limit - used))
+            for name, (limit, used, last) in figures.items()
+            if limit is not None
         }
-        if budget.tokens is not None:
-            limits["tokens"] = int(limits["tokens"])
         if budget.calls is not None:
-            limits["calls"] = max(1, budget.calls - self.planned.reserve)
-        self.ledger.limits = LimitsConfig.model_validate(limits)
+            limits["calls"] = budget.calls - max(self.planned.reserve, ceil(RESERVE * half.calls))
+        self.ledger.limits = LimitsConfig.model_construct(**limits)  # what is below 0 ends the search at once
 
     def _count(self) -> None:
         self.done += 1
@@ -231,7 +240,7 @@ class _Compilation:
             versions={name: _version(name) for name in _PACKAGES},
             fingerprint=fingerprint_prompts([found.program]),
             changed=fingerprint_prompts([found.program]) != fingerprint_prompts([order.parent()]),
-            stopped=found.stopped,
+            stopped=found.stopped and STOPPED,
         )
 
 
@@ -239,7 +248,8 @@ def make_watch(most: float) -> Watch:
     """Return the watch of a compilation or a transfer, with the project's errors."""
 
     def explain(error: dspy.LMError, answered: bool) -> EmoReasonError | None:
-        return explain_fatal("compile: a model", error, at_first=not answered)
+        fatal = explain_fatal("compile: a model", error, at_first=not answered)
+        return LimitError(SPENT) if isinstance(fatal, LimitError) else fatal
 
     def too_many(failed: int, done: int, error: dspy.LMError) -> EmoReasonError:
         return TeacherError(
@@ -259,6 +269,10 @@ def writing_lm(models: Models, kind: Kind) -> dspy.LM:
 
 def _per_case(said: Said, cases: int) -> dict[str, float]:
     return {name: round(value / cases, 2) for name, value in vars(said).items()}
+
+
+def _tokens(spent: Spent) -> int:
+    return spent.input_tokens + spent.output_tokens
 
 
 def _figures(spent: Spent) -> dict[str, float]:

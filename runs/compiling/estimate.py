@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from corpus.errors import RecipeError
 from optimizers.config import Kind, OptimizerName
 from optimizers.strategies import STRATEGIES, Sizes
+from programs.mads import FIRST_LOOK, LOOK_EVERY
 from runs.compiling.cases import sessions_needed
 from runs.recipe import Recipe
 
 REPEATS = 1.1  # asks per accepted answer
-TURNS, LOOKS = 7, 2  # of a session by many agents
 CONCISE_CALLS = 2
 REVIEWS = 2.4  # looks of the judge at an item and its explanation, with those that confirm a fault
+SESSION_REVIEWS = 2.0  # of the judge at a session
 RESERVE = 1.25  # of the final comparison, for demonstrations that lead to longer or to more answers
 
 
@@ -56,7 +58,7 @@ def calls_per_case(recipe: Recipe, kind: Kind) -> float:
         return 1.0
     if kind == "items":
         return REPEATS + compile_.judge * (REVIEWS + compile_.votes)
-    return _calls_per_session(recipe) + compile_.judge * REPEATS
+    return _calls_per_session(recipe) + compile_.judge * SESSION_REVIEWS
 
 
 def estimate(recipe: Recipe, kind: Kind, chain: Sequence[OptimizerName], sizes: Sizes) -> Estimate:
@@ -73,23 +75,29 @@ def estimate(recipe: Recipe, kind: Kind, chain: Sequence[OptimizerName], sizes: 
     lines.append(Line("uncompiled program, final cases", compile_.final, round(compile_.final * each)))
     lines.append(Line("uncompiled program, development cases", compile_.dev, round(compile_.dev * each)))
     last = Line("compiled program, final cases", compile_.final, round(compile_.final * each))
-    allowed = compile_.metric_calls
-    if compile_.budget.calls is not None:
-        left = compile_.budget.calls - sum(line.calls for line in lines) - RESERVE * last.calls
-        allowed = min(allowed, int(left / each))
-        if allowed < 1:
+    allowed, steps = compile_.metric_calls, _plan_steps(chain, sizes, compile_.metric_calls, each)
+    if (budget := compile_.budget.calls) is not None:
+        left = budget - ceil(sum(line.calls for line in lines) + RESERVE * last.calls)
+        if left < each:
             raise RecipeError(
-                f"compile.budget.calls: {compile_.budget.calls:,} is too little: all but the search takes about "
-                f"{sum(line.calls for line in lines) + round(RESERVE * last.calls):,}; raise it, or lower compile.final"
+                f"compile.budget.calls: {budget:,} is too little for a search: all else takes about "
+                f"{budget - left:,}; raise it, or lower compile.final"
             )
-    for name in chain:
-        fit = STRATEGIES[name].fit(sizes, allowed // len(chain))
-        lines.append(Line(name, fit.cases, round(fit.cases * each) + fit.proposals))
-    return Estimate((*lines, last), allowed)
+        while (over := sum(line.calls for line in steps) - left) > 0:
+            allowed -= max(1, int(over / (each + 1)))  # + 1: proposals, of which no case brings more
+            steps = _plan_steps(chain, sizes, allowed, each)
+    return Estimate((*lines, *steps, last), allowed)
+
+
+def _plan_steps(chain: Sequence[OptimizerName], sizes: Sizes, allowed: int, each: float) -> list[Line]:
+    fits = {name: STRATEGIES[name].fit(sizes, allowed // len(chain)) for name in chain}
+    return [Line(name, fits[name].cases, round(fits[name].cases * each) + fits[name].proposals) for name in chain]
 
 
 def _calls_per_session(recipe: Recipe) -> float:
     method = recipe.plan.method
     shares = method if isinstance(method, dict) else {method: 1.0}
-    calls = {"mads": 1 + 2 * TURNS + LOOKS, "concise": CONCISE_CALLS}
+    turns = max(FIRST_LOOK, recipe.plan.moments[1])
+    looks = 1 + (turns - FIRST_LOOK) // LOOK_EVERY
+    calls = {"mads": 1 + 2 * turns + looks, "concise": CONCISE_CALLS}
     return REPEATS * sum(share * calls[name] for name, share in shares.items()) / sum(shares.values())

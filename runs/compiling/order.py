@@ -11,6 +11,7 @@ import dspy
 
 from corpus.seeds import derive_seed
 from lms.build import fingerprint
+from lms.spec import ModelSpec
 from optimizers.config import Kind, OptimizerName
 from optimizers.metric import Assessor
 from optimizers.quality.exam import ExamQuality
@@ -96,24 +97,36 @@ class Order:
         """What writes the sessions of item cases, as a fingerprint."""
         return fingerprint_prompts([load_named("session", self.recipe)]) if self.kind == "items" else ""
 
+    def _items(self) -> str:
+        """The items of a run, as a fingerprint."""
+        if self.run is None:
+            return ""
+        self.run.require("curate")
+        return hashlib.sha256(self.run.items_path.read_bytes()).hexdigest()
+
     @property
     def name(self) -> str:
-        """The name of the compilation, which tells it from any other."""
+        """The name of the compilation, which tells it from any other; raises RunError when a run is not curated."""
         recipe = self.recipe
-        models = {role: fingerprint(recipe.models_of(role)[role]) for role in self.roles}
+        specs = recipe.models_of(*self.roles)
         made_from = {
             "compile": recipe.compile.model_dump(mode="json", exclude={"threads", "failures", "optimizer"}),
             "chain": self.chain,
             "plan": recipe.plan.model_dump(mode="json", exclude={"sessions"}),
             "curate": recipe.curate.model_dump(mode="json") if self.kind == "items" else {},
             "seed": recipe.seed,
-            "models": models,
+            "models": {role: [fingerprint(spec), *_settings(spec)] for role, spec in specs.items()},
             "parent": fingerprint_prompts([self.parent()]),
             "sessions by": self._sessions_by(),
-            "run": self.run.manifest["created"] if self.run else "",
+            "items": self._items(),
         }
         key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.kind}-{'+'.join(self.chain)}-{key}"
+
+
+def _settings(spec: ModelSpec) -> list[float | int | None]:
+    """What is sent with every call, and so decides answers without being part of a model's fingerprint."""
+    return [spec.temperature, spec.max_tokens, spec.seed]
 
 
 def estimate_order(order: Order) -> Estimate:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.statistics import paired_difference, wilson_interval
+from eval.statistics import mean_score, paired_change, paired_difference, wilson_interval
 
 
 def names(n: int) -> list[str]:
@@ -95,3 +95,50 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 def test_unequal_or_empty_readings_are_refused(before: list[bool], after: list[bool], clusters: list[str]) -> None:
     with pytest.raises(ValueError, match="equally long and not empty"):
         paired_difference(before, after, clusters)
+
+
+scores = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+
+
+@settings(max_examples=25, deadline=None)
+@given(scores)
+def test_a_mean_of_scores_lies_within_its_interval_and_the_interval_within_the_scores(found: list[float]) -> None:
+    change = mean_score(found, names(len(found)))
+    assert change.delta == pytest.approx(float(np.mean(found)))
+    assert min(found) - 1e-9 <= change.low <= change.high <= max(found) + 1e-9
+    assert change.low - 0.05 <= change.delta <= change.high + 0.05
+
+
+def test_scores_that_all_rose_are_a_gain_and_their_mirror_is_none() -> None:
+    low, high = [0.1 * (n % 5) for n in range(30)], [0.1 * (n % 5) + 0.3 for n in range(30)]
+    gain, loss = paired_change(low, high, names(30)), paired_change(high, low, names(30))
+    assert gain.is_gain
+    assert not loss.is_gain
+    assert (gain.delta, gain.low) == (pytest.approx(0.3), pytest.approx(0.3))
+    assert (loss.delta, loss.high) == (pytest.approx(-0.3), pytest.approx(-0.3))
+
+
+def test_scores_of_right_and_wrong_are_compared_as_marks_are() -> None:
+    before, after = [n % 3 == 0 for n in range(60)], [n % 2 == 0 for n in range(60)]
+    clusters = [str(n // 4) for n in range(60)]
+    marks = paired_difference(before, after, clusters)
+    change = paired_change([float(mark) for mark in before], [float(mark) for mark in after], clusters)
+    assert (change.delta, change.low, change.high) == (marks.delta, marks.low, marks.high)
+
+
+def test_copied_scores_of_one_cluster_add_no_certainty() -> None:
+    values = [0.0, 1.0, 0.5, 0.2, 0.9, 0.4]
+    once = mean_score(values, names(6))
+    copied = mean_score([value for value in values for _ in range(10)], [name for name in names(6) for _ in range(10)])
+    assert (copied.low, copied.high) == (pytest.approx(once.low, abs=0.02), pytest.approx(once.high, abs=0.02))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "clusters"), [([], [], []), ([0.5], [0.5, 1.0], ["a"]), ([0.5], [0.5], []), ([0.5], [], ["a"])]
+)
+def test_unequal_or_empty_scores_are_refused(before: list[float], after: list[float], clusters: list[str]) -> None:
+    with pytest.raises(ValueError, match="must be equally long"):
+        paired_change(before, after, clusters)
+    if len(after) != len(clusters) or not after:
+        with pytest.raises(ValueError, match="must be equally long and not empty"):
+            mean_score(after, clusters)

@@ -322,3 +322,96 @@ def test_the_form_of_one_role_does_not_outlast_its_call(played: Played) -> None:
         before = dspy.settings.adapter
         Asker(seed=1)("client", THERAPIST, **TALK)
         assert dspy.settings.adapter is before
+
+
+# Optimizers that want other answers
+
+
+class Noting:
+    """Notes the requests to an engine."""
+
+    supported_params = frozenset({"temperature", "max_tokens", "seed"})
+
+    def __init__(self, engine: Any):
+        self.engine, self.requests = engine, list[lm15.Request]()
+
+    def complete(self, request: lm15.Request) -> lm15.Response:
+        self.requests.append(request)
+        response: lm15.Response = self.engine.complete(request)
+        return response
+
+
+def noting(played: Played, temperature: float = 0.3) -> dspy.LM:
+    engine = Noting(played(lambda prompt, values: values).engine)
+    return dspy.LM("noted/x", engine=engine, cache=False, num_retries=0, temperature=temperature)
+
+
+def asked(own: dspy.LM, predictor: dspy.Predict = THERAPIST, **context: Any) -> tuple[int, float]:
+    """Ask once, and return the seed and the temperature with which it was."""
+    with dspy.context(**{"lm": own} | context):
+        Asker(seed=1)("therapist", predictor, **TALK)
+    config = own.engine.requests[-1].config
+    return config.seed, config.temperature
+
+
+def test_a_rollout_has_a_seed_and_a_temperature_of_its_own(played: Played) -> None:
+    lm = noting(played)
+    plain = asked(lm)
+    first, second = (asked(lm, lm=lm.copy(rollout_id=number, temperature=1.0)) for number in (1, 2))
+    assert plain[1] == 0.3
+    assert first[1] == second[1] == 1.0
+    assert len({plain[0], first[0], second[0]}) == 3
+    assert asked(lm, lm=lm.copy(rollout_id=1, temperature=1.0)) == first
+
+
+@pytest.mark.parametrize("rollout", [None, 0])
+def test_a_copy_without_a_rollout_changes_nothing(played: Played, rollout: int | None) -> None:
+    """SIMBA's first copy is the program as it is."""
+    lm = noting(played)
+    assert asked(lm, lm=lm.copy(rollout_id=rollout, temperature=1.0), roles={"therapist": lm}) == asked(lm)
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_a_rollout_of_another_model_is_one_of_the_roles_own(played: Played, bound: bool) -> None:
+    """Optimizers copy the context's model, in its settings or bound to the predictors; the role has its own."""
+    own, other = noting(played), noting(played)
+    copied = other.copy(rollout_id=1, temperature=1.0)
+    predictor = dspy.Predict(RespondAsTherapist)
+    predictor.lm = copied if bound else None
+    found = asked(own, predictor, lm=other if bound else copied, roles={"therapist": own})
+    assert found == asked(own, lm=own.copy(rollout_id=1, temperature=1.0))
+    assert not other.engine.requests
+
+
+def test_a_model_that_is_bound_without_a_rollout_is_not_asked(played: Played) -> None:
+    own, other = noting(played), noting(played)
+    predictor = dspy.Predict(RespondAsTherapist)
+    predictor.lm = other
+    asked(own, predictor, roles={"therapist": own})
+    assert not other.engine.requests
+
+
+def test_only_answers_that_were_accepted_are_in_the_trace(played: Played) -> None:
+    complaints = iter(["too plain: add warmth", "too plain: again", ""])
+    with dspy.context(lm=played(lambda prompt, values: values), trace=[]):
+        answer = Asker(seed=1)("therapist", THERAPIST, check=lambda answer: next(complaints), **TALK)
+        ((_, given, written),) = dspy.settings.trace
+    assert written is answer
+    assert given["complaint"] == "too plain: again"
+
+
+def test_answers_before_it_stay_in_the_trace(played: Played) -> None:
+    complaints = iter(["", "too plain: add warmth", "too plain: 2", "too plain: 3", "too plain: 4"])
+    ask = Asker(seed=1)
+    with dspy.context(lm=played(lambda prompt, values: values), trace=[]):
+        first = ask("therapist", THERAPIST, check=lambda answer: next(complaints), **TALK)
+        with pytest.raises(AskFailed):
+            ask("therapist", THERAPIST, check=lambda answer: next(complaints), **TALK)
+        assert [written for *_, written in dspy.settings.trace] == [first]
+
+
+@pytest.mark.parametrize("trace", [None, []])
+def test_without_a_trace_a_rejected_answer_is_asked_for_again_all_the_same(played: Played, trace: Any) -> None:
+    complaints = iter(["too plain: add warmth", ""])
+    with dspy.context(lm=played(lambda prompt, values: values), trace=trace, disable_history=trace is None):
+        Asker(seed=1)("therapist", THERAPIST, check=lambda answer: next(complaints), **TALK)
