@@ -1,4 +1,4 @@
-"""What compiled prompts bring to a run: accepted items per 1,000 calls of the teacher, and whether Ollama takes them."""
+"""What compiled prompts bring to a run: accepted items per teacher call, and whether an Ollama takes them."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -50,7 +50,7 @@ class CompileConfig(BaseModel):
     optimizer: OptimizerName | list[OptimizerName] = Field(
         default="gepa", description="one optimizer, or a chain such as [bootstrap, gepa]"
     )
-    train: int = Field(default=30, ge=2, description="cases that an optimizer learns from")
+    train: int = Field(default=60, ge=2, description="cases that an optimizer learns from")
     dev: int = Field(default=30, ge=2, description="cases by which it chooses")
     final: int = Field(default=80, ge=10, description="cases that no optimizer sees: the result is measured on them")
     budget: LimitsConfig = Field(
@@ -74,11 +74,12 @@ class CompileConfig(BaseModel):
         """The optimizers in the order in which they run."""
         return self.optimizer if isinstance(self.optimizer, list) else [self.optimizer]
 
-    @field_validator("optimizer")
+    @field_validator("optimizer", mode="before")
     @classmethod
-    def _is_not_empty(cls, chain: OptimizerName | list[OptimizerName]) -> OptimizerName | list[OptimizerName]:
-        if not chain:
-            raise ValueError(f"name one of {', '.join(OPTIMIZERS)}")
+    def _are_known(cls, chain: Any) -> Any:
+        names = chain if isinstance(chain, list) else [chain]
+        if unknown := [name for name in names if name not in OPTIMIZERS] or ([] if names else [""]):
+            raise ValueError(f"{unknown[0]!r} is no optimizer; name one of {', '.join(OPTIMIZERS)}, or a list of them")
         return chain
 
 

@@ -11,19 +11,25 @@ from typing import Any
 import dspy
 from dspy.utils.exceptions import AdapterParseError
 
+from optimizers.watch import Watch
+
 ATTEMPTS = 3
 
 
 class Persistent(dspy.Adapter):
     """Formats and reads as another adapter does, and asks again, with another seed, up to twice.
 
+    Args:
+        adapter: what formats and reads.
+        watch: is told of answers that could not be read.
+
     Raises:
-        AdapterParseError: no answer could be read.
+        AdapterParseError: (when called) no answer could be read.
     """
 
-    def __init__(self, adapter: dspy.Adapter):
+    def __init__(self, adapter: dspy.Adapter, watch: Watch):
         super().__init__()
-        self.adapter = adapter
+        self.adapter, self.watch = adapter, watch
 
     def __call__(
         self,
@@ -34,13 +40,14 @@ class Persistent(dspy.Adapter):
         inputs: dict[str, Any],
     ) -> list[dict[str, Any]]:
         """Ask, and read the answer."""
-        for seed in range(1, ATTEMPTS):
+        for seed in range(1, ATTEMPTS + 1):
             try:
-                return self._ask(lm, lm_kwargs, signature, demos, inputs)
-            except AdapterParseError:
+                answers: list[dict[str, Any]] = self.adapter(lm, lm_kwargs, signature, demos, inputs)
+            except AdapterParseError as error:
+                self.watch.note_reading(error)
+                if seed == ATTEMPTS:
+                    raise
                 lm_kwargs = {**lm_kwargs, "seed": seed}
-        return self._ask(lm, lm_kwargs, signature, demos, inputs)
-
-    def _ask(self, *asked: Any) -> list[dict[str, Any]]:
-        answers: list[dict[str, Any]] = self.adapter(*asked)
+            else:
+                break
         return answers

@@ -22,6 +22,7 @@ from optimizers.attempt import Attempt
 from optimizers.cases import Case, example_of
 from optimizers.config import OptimizerName
 from optimizers.metric import Metric
+from optimizers.persistent import Persistent
 from optimizers.quiet import dspy_at_work
 from optimizers.scoring import mean_quality, score
 from optimizers.strategies import STRATEGIES, Search, Sizes
@@ -112,7 +113,8 @@ def _climb(ground: Ground, chain: Sequence[OptimizerName], metric_calls: int, st
         candidates = _Candidates(ground, state, before)
         cause: BaseException | None = None
         try:
-            with dspy.context(callbacks=[candidates]):
+            reader = Persistent(dspy.ChatAdapter(), ground.watch)
+            with dspy.context(callbacks=[candidates], adapter=reader):
                 compiled = _reset(ground, STRATEGIES[name].run(ground.attempt(state), _search_of(ground), fit.knobs))
                 if not candidates.knows(compiled):
                     score(compiled, ground.dev, ground.metric, ground.threads)  # `candidates` takes it in
@@ -127,7 +129,8 @@ def _climb(ground: Ground, chain: Sequence[OptimizerName], metric_calls: int, st
         steps.append(Step(name, fit.knobs, before, candidates.best, len(candidates.tried)))
         state, before = candidates.state, candidates.best
         if end:
-            ground.watch.resume()
+            for watch in (ground.watch, ground.metric.watch):
+                watch.resume()
             return Found(ground.attempt(state).program, tuple(steps), str(end))
     return Found(ground.attempt(state).program, tuple(steps))
 
@@ -142,6 +145,7 @@ def _search_of(ground: Ground) -> Search:
         train=[example_of(case) for case in ground.train],
         dev=[example_of(case) for case in ground.dev],
         metric=ground.metric,
+        watch=ground.watch,
         reflection=ground.reflection,
         sizes=ground.sizes,
         seed=ground.seed,

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import dspy
+from dspy.utils.exceptions import AdapterParseError
 
 from corpus.errors import EmoReasonError, LimitError, TeacherError
 from corpus.text import reason_of
@@ -30,7 +31,7 @@ class Halted(BaseException):
 
 
 class Watch:
-    """Counts units of work that got no answer; thread-safe.
+    """Counts units of work that got no answer; thread-safe.  Writing and judging have one each.
 
     Args:
         most: share of failures above which the compilation stops.
@@ -49,7 +50,7 @@ class Watch:
         self.done = self.failed = 0
         self.proposed = self.unproposed = self.in_a_row = 0
         self.halted: EmoReasonError | None = None
-        self._unproposed_for: dspy.LMError | None = None
+        self._unproposed_for: Exception | None = None
         self._lock = threading.Lock()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Watch:
@@ -102,9 +103,15 @@ class Watch:
             if self.in_a_row >= IN_A_ROW:
                 self.halted = self.halted or no_proposal(error)
 
+    def note_reading(self, error: AdapterParseError) -> None:
+        """Take in that an answer of the reflection model could not be read: it was counted, and is no proposal."""
+        with self._lock:
+            self.proposed, self.unproposed = self.proposed - 1, self.unproposed + 1
+            self._unproposed_for = error
+
     def end_step(self) -> EmoReasonError | None:
         """Return why the optimizer that is done was kept from its work, if it was, and begin to count anew."""
-        if self.unproposed and not self.proposed and self._unproposed_for:
+        if self.unproposed and self.proposed <= 0 and self._unproposed_for:
             self.halted = self.halted or no_proposal(self._unproposed_for)
         self.proposed = self.unproposed = 0
         return self.halted

@@ -164,12 +164,11 @@ def _check_combinations(recipe: Recipe, path: Path) -> None:
         raise RecipeError(f"{path}: lms.teacher is missing; name a model, for example scripted/counsel")
     named = {f"lms.{role}": spec for role, spec in recipe.lms.items()}
     for key, spec in (named | {f"panel.{name}": spec for name, spec in recipe.panel.items()}).items():
-        if (
-            recipe.limits.money is not None
-            and not spec.prices
-            and spec.provider not in (SCRIPTED, OLLAMA, TRANSFORMERS)
-        ):
-            raise RecipeError(f"{path}: limits.money needs {key}.prices: {{input: …, output: …}} per million tokens")
+        for budget, limits in (("limits", recipe.limits), ("compile.budget", recipe.compile.budget)):
+            if limits.money and not spec.prices and spec.provider not in (SCRIPTED, OLLAMA, TRANSFORMERS):
+                raise RecipeError(
+                    f"{path}: {budget}.money needs {key}.prices: {{input: …, output: …}} per million tokens"
+                )
     if isinstance(recipe.generate.cache, Path) and recipe.generate.cache.is_file():
         raise RecipeError(f"{path}: generate.cache: {recipe.generate.cache} is a file; name a folder, or run, or null")
     if recipe.plan.moments[0] > recipe.plan.moments[1] or recipe.plan.moments[0] < 2:

@@ -12,6 +12,7 @@ import dspy
 from corpus.errors import RecipeError
 from optimizers.attempt import Attempt
 from optimizers.metric import Metric
+from optimizers.watch import Watch
 
 Knobs = dict[str, int]
 
@@ -57,6 +58,7 @@ class Search:
     train: list[dspy.Example]
     dev: list[dspy.Example]
     metric: Metric
+    watch: Watch
     reflection: dspy.LM
     sizes: Sizes
     seed: int

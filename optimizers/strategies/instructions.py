@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import dspy
+from dspy.teleprompt.gepa import InstructionProposer
 from dspy.utils.exceptions import AdapterParseError
 
 from optimizers.attempt import Attempt
+from optimizers.persistent import Persistent
 from optimizers.strategies.base import Fit, Knobs, Search, Sizes, Strategy, need
 from optimizers.strategies.demonstrations import Bounded, shuffled
 
@@ -35,6 +37,7 @@ def _run_gepa(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
         metric=search.metric,
         max_metric_calls=knobs["metric_calls"],
         reflection_lm=search.reflection,
+        instruction_proposer=InstructionProposer(adapter=Persistent(dspy.JSONAdapter(), search.watch)),
         reflection_minibatch_size=MINIBATCH,
         component_selector="all" if _reflects_on_all(search.sizes) else "round_robin",
         num_threads=search.threads,

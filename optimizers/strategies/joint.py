@@ -12,7 +12,7 @@ from optimizers.strategies.demonstrations import bounded, shuffled
 
 SUMMARIES = 11  # calls with which MIPROv2 describes the data, at the most
 PER_PROPOSAL = 3  # it describes the program and the predictor anew before each of its proposals
-BATCH, SAMPLES = 8, 3  # of SIMBA: cases per step, programs per case
+BATCH, SAMPLES, CASES = 8, 3, 32  # of SIMBA: cases per step, programs per case, cases in all
 
 
 def _fit_mipro(sizes: Sizes, allowed: int) -> Fit:
@@ -44,11 +44,13 @@ def _run_mipro(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
 
 
 def _fit_simba(sizes: Sizes, allowed: int) -> Fit:
-    batch = min(BATCH, sizes.train)
-    step, last = batch * (2 * SAMPLES + 1), (SAMPLES + 1) * sizes.train + sizes.dev
+    batch, cases = min(BATCH, sizes.train), min(CASES, sizes.train)
+    # In the end it tries its programs on all cases, so that more cases leave fewer steps.
+    step, last = batch * (2 * SAMPLES + 1), (SAMPLES + 1) * cases + sizes.dev
     need("simba", step + last, allowed)
     steps = min(8, (allowed - last) // step)
-    return Fit({"batch": batch, "samples": SAMPLES, "steps": steps}, steps * step + last, steps * (SAMPLES + 1))
+    knobs = {"batch": batch, "samples": SAMPLES, "steps": steps, "train": cases}
+    return Fit(knobs, steps * step + last, steps * (SAMPLES + 1))
 
 
 def _run_simba(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
@@ -60,7 +62,7 @@ def _run_simba(attempt: Attempt, search: Search, knobs: Knobs) -> Any:
         max_demos=search.sizes.demos,
         prompt_model=search.reflection,
         num_threads=search.threads,
-    ).compile(attempt, trainset=search.train, seed=search.seed)
+    ).compile(attempt, trainset=search.train[: knobs["train"]], seed=search.seed)
 
 
 MIPRO = Strategy(_fit_mipro, _run_mipro)

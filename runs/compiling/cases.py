@@ -11,7 +11,8 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,7 +35,8 @@ from runs.recipe import Recipe
 Part = Literal["train", "dev", "final"]
 PARTS: tuple[Part, ...] = ("train", "dev", "final")
 PER_SESSION = 4  # items of one session: more would be cheaper, and would tell less, being alike
-SPARE = 1.25  # plans beyond those that are needed, for sessions that fail
+SHARES: dict[Part, float] = {"train": 0.4, "dev": 0.2, "final": 0.4}  # of the personas
+SPARE = 1.5  # plans beyond those that are needed, for sessions that fail and parts that get fewer personas
 _ITEM: TypeAdapter[Any] = TypeAdapter(Item)
 
 
@@ -57,12 +59,22 @@ class Cases:
         return {name: _fingerprint(self.part(name)) for name in PARTS}
 
 
-def plan_cases(recipe: Recipe) -> Iterator[Plan]:
-    """Yield plans as the recipe's own, of another seed, so that no session of a run is written twice."""
-    compile_ = recipe.compile
-    needed = compile_.train + compile_.dev + compile_.final
-    config = recipe.plan.model_copy(update={"sessions": int(SPARE * needed) + 1})
-    return Planner(config, derive_seed(recipe.seed, "compile")).first_round()
+def plan_cases(recipe: Recipe) -> Iterator[tuple[Part, Plan]]:
+    """Yield plans as the recipe's own, of another seed, each with its part: so no session of a run is written twice.
+
+    The part follows from the persona, whatever the sizes: what one compilation learned from is never the final case of
+    another that goes on from it.
+    """
+    needed = max(getattr(recipe.compile, part) / share for part, share in SHARES.items())
+    sessions = ceil(SPARE * needed) + 1
+    config = recipe.plan.model_copy(update={"sessions": sessions, "persona_uses": sessions})
+    for plan in Planner(config, derive_seed(recipe.seed, "compile")).first_round():
+        yield part_of(plan), plan
+
+
+def part_of(plan: Plan) -> Part:
+    """Return the part to which a plan belongs."""
+    return rng_for("part", plan.persona.persona).choices(list(SHARES), list(SHARES.values()))[0]
 
 
 def sessions_needed(recipe: Recipe) -> int:
@@ -71,10 +83,8 @@ def sessions_needed(recipe: Recipe) -> int:
 
 
 def draw_session_cases(recipe: Recipe) -> Cases:
-    """Return plans as cases."""
-    plans, compile_ = plan_cases(recipe), recipe.compile
-    parts = {part: [SessionCase(plan) for plan in islice(plans, getattr(compile_, part))] for part in PARTS}
-    return Cases(**parts)  # type: ignore[arg-type]
+    """Return plans as cases; raises RunError when the personas are too few."""
+    return _fill(recipe, lambda plan: [SessionCase(plan)])
 
 
 def draw_item_cases(recipe: Recipe, hold: Callable[[Plan], Session | None]) -> Cases:
@@ -83,21 +93,26 @@ def draw_item_cases(recipe: Recipe, hold: Callable[[Plan], Session | None]) -> C
     Raises:
         RunError: too many sessions failed.
     """
-    plans = plan_cases(recipe)
-    parts: dict[str, list[ItemCase]] = {}
-    for part in PARTS:
-        wanted: int = getattr(recipe.compile, part)
-        cases: list[ItemCase] = []
-        while len(cases) < wanted:
-            if (plan := next(plans, None)) is None:
-                raise RunError(
-                    "compile: too many sessions failed, and no items can be written from them; "
-                    "`emoreason doctor` looks at the models"
-                )
-            if (session := hold(plan)) is not None:
-                cases += [ItemCase(session, moment) for moment in _choose_moments(session)]
-        parts[part] = cases[:wanted]
-    return Cases(**parts)  # type: ignore[arg-type]
+
+    def make(plan: Plan) -> list[ItemCase]:
+        session = hold(plan)
+        return [ItemCase(session, moment) for moment in _choose_moments(session)] if session else []
+
+    return _fill(recipe, make)
+
+
+def _fill(recipe: Recipe, make: Callable[[Plan], Sequence[Case]]) -> Cases:
+    wanted: dict[Part, int] = {part: getattr(recipe.compile, part) for part in PARTS}
+    found: dict[Part, list[Case]] = {part: [] for part in PARTS}
+    for part, plan in plan_cases(recipe):
+        if len(found[part]) < wanted[part]:
+            found[part] += make(plan)
+        if all(len(found[part]) >= wanted[part] for part in PARTS):
+            return Cases(**{part: cases[: wanted[part]] for part, cases in found.items()})
+    raise RunError(
+        "compile: too few cases: sessions failed (`emoreason doctor` looks at the models), or plan.personas has too "
+        "few personas for three parts that share none; lower compile.train, compile.dev, and compile.final"
+    )
 
 
 def draw_exam_cases(recipe: Recipe, run: Run) -> Cases:

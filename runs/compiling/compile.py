@@ -22,11 +22,10 @@ import yaml
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from corpus.errors import EmoReasonError, LimitError, RunError, TeacherError
+from corpus.errors import LimitError, RunError
 from corpus.jsonl import write_jsonl, write_text_atomically
 from corpus.records import Plan, Session
 from corpus.seeds import derive_seed
-from corpus.text import reason_of
 from lms.build import Models
 from lms.ledger import Ledger, Spent
 from lms.limits import LimitsConfig
@@ -39,7 +38,7 @@ from optimizers.scoring import Scored, score
 from optimizers.search import Found, Ground, search
 from optimizers.store import CASES, SIDECAR, Sidecar, save
 from optimizers.store import Step as OptimizerStep
-from optimizers.watch import Halted, Watch
+from optimizers.watch import Halted
 from programs.fingerprint import fingerprint_prompts
 from runs.compiling.cases import (
     Cases,
@@ -52,10 +51,11 @@ from runs.compiling.cases import (
 from runs.compiling.compare import compare, rows_of
 from runs.compiling.estimate import RESERVE, Estimate
 from runs.compiling.order import Order, estimate_order
+from runs.compiling.watching import make_watch
 from runs.programs import load_named
 from runs.progress import show_progress
 from runs.recipe import EXAMINEE, JUDGE, REFLECTION, Recipe
-from runs.serving import announce_on, explain_fatal, serve
+from runs.serving import announce_on, serve
 
 CALLS, SCORES, LOG, RECIPE = "calls.jsonl", "scores.jsonl", "optimizer.log", "recipe.yaml"
 SEARCH_SHARE = 0.8  # of tokens, money, and minutes: at least the rest is left for the final comparison
@@ -97,8 +97,8 @@ class _Compilation:
     def __init__(self, order: Order, planned: Estimate, folder: Path, console: Console):
         self.order, self.planned, self.folder, self.console = order, planned, folder, console
         self.compile = order.recipe.compile
-        self.watch = make_watch(self.compile.failures)
-        self.metric = Metric(order.assessor(), self.compile.threshold, self.watch, self._count)
+        self.watch, judging = (make_watch("compile", who, self.compile.failures) for who in ("a model", "the judge"))
+        self.metric = Metric(order.assessor(), self.compile.threshold, judging, self._count)
         self.seed = derive_seed(order.recipe.seed, "optimizer") % 2**16
         self.done = self.tried = 0
         self.best = 0.0
@@ -128,8 +128,9 @@ class _Compilation:
                 found = self._search(models, cases)
                 self.ledger.limits = self.compile.budget
                 after, spent_after = self._score(found.program, cases.final)
-            except Halted as halted:
-                raise halted.error from halted.__cause__
+            except (Halted, LimitError) as end:
+                error = end.error if isinstance(end, Halted) else end
+                raise LimitError(SPENT) if isinstance(error, LimitError) else error from end.__cause__
             finally:
                 models.stop()
         write_jsonl(folder / SCORES, rows_of(before, after))
@@ -242,22 +243,6 @@ class _Compilation:
             changed=fingerprint_prompts([found.program]) != fingerprint_prompts([order.parent()]),
             stopped=found.stopped and STOPPED,
         )
-
-
-def make_watch(most: float) -> Watch:
-    """Return the watch of a compilation or a transfer, with the project's errors."""
-
-    def explain(error: dspy.LMError, answered: bool) -> EmoReasonError | None:
-        fatal = explain_fatal("compile: a model", error, at_first=not answered)
-        return LimitError(SPENT) if isinstance(fatal, LimitError) else fatal
-
-    def too_many(failed: int, done: int, error: dspy.LMError) -> EmoReasonError:
-        return TeacherError(
-            f"compile: {failed} of {done} cases got no answer ({reason_of(error)}), more than compile.failures allows. "
-            "Nothing was compiled; all answers are kept: mend the model and run the same command again"
-        )
-
-    return Watch(most, explain, too_many)
 
 
 def writing_lm(models: Models, kind: Kind) -> dspy.LM:

@@ -20,9 +20,8 @@ import dspy
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from corpus.errors import EmoReasonError, ModelError, RecipeError, RunError, TeacherError
+from corpus.errors import ModelError, RecipeError, RunError, TeacherError
 from corpus.jsonl import write_jsonl, write_text_atomically
-from corpus.text import reason_of
 from lms.ledger import Ledger
 from lms.spec import ModelSpec
 from optimizers.attempt import Attempt
@@ -30,14 +29,15 @@ from optimizers.meter import count_said
 from optimizers.metric import Metric
 from optimizers.quiet import dspy_at_work
 from optimizers.scoring import score
-from optimizers.watch import Halted, Watch
+from optimizers.watch import Halted
 from runs.compiling.compile import CALLS, SCORES, writing_lm
 from runs.compiling.order import Order
 from runs.compiling.transfer_order import Transfer
 from runs.compiling.transfer_table import Column, Row, Table, Trial, draw_table
+from runs.compiling.watching import make_watch
 from runs.progress import Update, show_progress
 from runs.recipe import EXAMINEE, JUDGE, WRITERS
-from runs.serving import announce_on, explain_fatal, serve
+from runs.serving import announce_on, serve
 
 TABLE, LOG = "table.json", "transfer.log"
 
@@ -74,7 +74,7 @@ class _Examination:
         self.transfer, self.folder, self.console = transfer, folder, console
         self.compile = transfer.recipe.compile
         self.assessor = Order(transfer.recipe, transfer.kind, transfer.root).assessor()
-        self.judging = _watch(JUDGE, self.compile.failures)
+        self.judging = make_watch("transfer", JUDGE, self.compile.failures)
 
     def run(self) -> Table:
         transfer, rows = self.transfer, [row for row, _ in self.transfer.rows]
@@ -123,8 +123,8 @@ class _Examination:
             yield
 
     def _try(self, program: dspy.Module, counter: _Counter) -> Trial:
-        watch = _watch("the model", self.compile.failures)
-        self.judging = _watch(JUDGE, self.compile.failures)
+        watch = make_watch("transfer", "the model", self.compile.failures)
+        self.judging = make_watch("transfer", JUDGE, self.compile.failures)
         metric = Metric(self.assessor, self.compile.threshold, self.judging, counter)
         with dspy_at_work(self.folder / LOG), count_said(besides=JUDGE) as said:
             scored = score(Attempt(program, watch), self.transfer.cases, metric, self.compile.threads)
@@ -152,21 +152,6 @@ def describe(transfer: Transfer, table: Table) -> dict[str, Any]:
     judge = recipe.models_of(JUDGE)[JUDGE].identity if recipe.compile.judge and transfer.kind != "exam" else ""
     about = {"kind": transfer.kind, "cases": len(transfer.cases), "clusters": len(clusters), "judge": judge}
     return about | {"comparisons": table.comparisons, "remarks": list(transfer.remarks)} | table.as_json()
-
-
-def _watch(who: str, most: float) -> Watch:
-    """Watch over the cases of one who is asked."""
-
-    def explain(error: dspy.LMError, answered: bool) -> EmoReasonError | None:
-        return explain_fatal(f"transfer: {who}", error, at_first=not answered)
-
-    def too_many(failed: int, done: int, error: dspy.LMError) -> EmoReasonError:
-        return TeacherError(
-            f"transfer: {who} gave no answer to {failed} of {done} cases ({reason_of(error)}), more than "
-            "compile.failures allows; what was answered is kept: mend it and run the same command again"
-        )
-
-    return Watch(most, explain, too_many)
 
 
 def _rows_of(rows: Sequence[Row], columns: Sequence[Column]) -> Iterator[dict[str, Any]]:

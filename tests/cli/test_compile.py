@@ -102,7 +102,7 @@ def test_it_goes_on_from_a_program_by_how_its_name_begins(tmp_path: Path) -> Non
     ("arguments", "code", "message"),
     [
         (["--optimizer", "gepaa"], 2, "compile.optimizer"),
-        (["--optimizer", ""], 2, "compile.optimizer: name one of labeled, bootstrap"),
+        (["--optimizer", ""], 2, "is no optimizer; name one of labeled, bootstrap"),
         (["--optimizer", "gepa,,mipro"], 2, "'[gepa,,mipro]' is not a YAML value"),
         (["--set", "compile.optimizer=[gepa, foo]"], 2, "compile.optimizer"),
         (["--program", "sessions"], 2, "'sessions' is not one of"),

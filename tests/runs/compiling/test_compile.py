@@ -282,7 +282,7 @@ class TestDeadBackend:
         order = self.order(load, double.url, tmp_path)
         double.faults.append(Fault("status", "/api/chat", times=10_000, skip=skip, status=500, body="broken"))
         self.refused(
-            order, r"^compile: (.* cases got no answer|.* refl.*) .*status 500.* run the (same )?command again$"
+            order, r"^compile: (.* gave no answer to .* cases|.* refl.*) .*status 500.* run the (same )?command again$"
         )
         kept = count_lines(tmp_path / "answers.jsonl")
         assert kept >= skip
@@ -296,7 +296,7 @@ class TestDeadBackend:
 
     def test_a_server_that_fails_three_times_in_ten(self, double: OllamaDouble, load: Load, tmp_path: Path) -> None:
         double.spread_faults(0.3, [Fault("status", status=500, body="broken")], seed=1)
-        self.refused(self.order(load, double.url, tmp_path), "cases got no answer")
+        self.refused(self.order(load, double.url, tmp_path), "gave no answer to")
 
 
 class TestUse:
@@ -308,7 +308,7 @@ class TestUse:
         monkeypatch.chdir(tmp_path)
         shutil.copytree(folder, tmp_path / "out" / "programs" / folder.name)
         with OllamaDouble(Model("qwen3:8b"), num_parallel=8, reply=scripted_reply({})) as double:
-            served = f"lms.teacher={{model: 'ollama_chat/qwen3:8b', base_url: '{double.url}'}}"
+            served = f"lms.teacher={{model: 'ollama_chat/qwen3:8b', num_ctx: 32768, base_url: '{double.url}'}}"
             recipe = load("plan.sessions=2", "programs.session=best", "exam.emobench=null", served)
             run_stages(recipe, tmp_path / "run", Console(file=StringIO()), ("generate",))
             shown = [json.dumps(body["messages"], ensure_ascii=False) for body in double.chats()]
