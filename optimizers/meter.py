@@ -31,7 +31,7 @@ class _Meter(BaseCallback):
         self._lock = threading.Lock()
 
     def on_lm_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
-        if getattr(instance.engine, "role", "") == self.besides:
+        if self.besides and getattr(instance.engine, "role", "") == self.besides:
             return
         with self._lock:
             self._counted.add(call_id)
@@ -46,8 +46,8 @@ class _Meter(BaseCallback):
 
 
 @contextmanager
-def count_said(besides: str) -> Iterator[Said]:
-    """Count the calls of all roles but one while the context lasts."""
+def count_said(besides: str = "") -> Iterator[Said]:
+    """Count the calls of all roles, or of all but one, while the context lasts."""
     meter = _Meter(besides)
     with dspy.context(callbacks=[*(dspy.settings.callbacks or []), meter]):
         yield meter.said

@@ -114,7 +114,7 @@ def _climb(ground: Ground, chain: Sequence[OptimizerName], metric_calls: int, st
         cause: BaseException | None = None
         try:
             reader = Persistent(dspy.ChatAdapter(), ground.watch)
-            with dspy.context(callbacks=[candidates], adapter=reader):
+            with dspy.context(callbacks=[*(dspy.settings.callbacks or []), candidates], adapter=reader):
                 compiled = _reset(ground, STRATEGIES[name].run(ground.attempt(state), _search_of(ground), fit.knobs))
                 if not candidates.knows(compiled):
                     score(compiled, ground.dev, ground.metric, ground.threads)  # `candidates` takes it in

@@ -136,7 +136,7 @@ class _Compilation:
         write_jsonl(folder / SCORES, rows_of(before, after))
         costs = {
             "calls": _figures(self.ledger.total),
-            "search": _figures(self.ledger.of_stage("search")) | {"cases": self.tried},
+            "search": _figures(self.ledger.of_stage("search")) | {"cases": self.tried, "asked": self.asked.calls},
             "before": _per_case(spent_before, len(before)),
             "after": _per_case(spent_after, len(after)),
         }
@@ -180,7 +180,8 @@ class _Compilation:
         )  # fmt: skip
         tried = self.done
         try:
-            return search(ground, order.chain, self.planned.metric_calls, order.parent())
+            with count_said() as self.asked:
+                return search(ground, order.chain, self.planned.metric_calls, order.parent())
         finally:
             self.tried = self.done - tried
 
