@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import dspy
+from dspy.utils.exceptions import LMProviderError
 
 from corpus.records import ApplicationItem, Draft, Moment, Plan, Session, UnderstandingItem
 from corpus.seeds import derive_seed
-from programs.asking import Asker
+from programs.asking import WITHHELD, Asker, AskFailed
 from programs.briefing import brief_moments
 
 
@@ -101,8 +102,18 @@ class ExamCase:
         return {"scenario": self.item.scenario}
 
     def run(self, program: dspy.Module) -> tuple[dspy.Prediction, dict[str, Any]]:
-        """Return the readings of the answer and what it cost."""
-        return program(item=self.item), {"calls": 1, "retries": 0, "complaints": {}}
+        """Return the readings of the answer and what it cost; raises AskFailed for an answer that was cut or withheld.
+
+        An exam is taken once: nobody is told what was wrong and asked again.
+        """
+        ask = Asker(0)
+        ask.calls = 1
+        try:
+            return program(item=self.item), ask.costs
+        except LMProviderError as error:
+            if error.provider_code not in WITHHELD:
+                raise
+            raise AskFailed("examinee", WITHHELD[error.provider_code], ask) from error
 
     def __repr__(self) -> str:
         return f"a question ({self.item.task}) on: {self.item.scenario[:200]}"

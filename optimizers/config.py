@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -64,6 +65,9 @@ class CompileConfig(BaseModel):
     judge: bool = Field(default=True, description="ask the judge where rules cannot tell")
     votes: int = Field(default=2, ge=0, le=9, description="blind answers per item that the metric asks for")
     weights: WeightsConfig = Field(default_factory=WeightsConfig, description="weights of the criteria")
+    existing: tuple[Path, ...] = Field(
+        default=(), description="items.jsonl files of runs: a new item must not repeat a scenario of theirs"
+    )
     failures: float = Field(
         default=0.1, gt=0, lt=1, description="share of cases without an answer from which the compilation stops"
     )

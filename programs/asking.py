@@ -16,7 +16,7 @@ ATTEMPTS = 4  # so that a model that spoils one answer in ten loses one ask in t
 Check = Callable[[dspy.Prediction], str]  # an empty string accepts; else "reason: what is wrong"
 COMPLAINT_FIELD = dspy.InputField(desc="why your last answer was not accepted; write a new one that mends this")
 # Answers that an engine did not hand over, by the code of its error (lms/faults.py), and what the model is told.
-_WITHHELD = {
+WITHHELD = {
     "truncated": "answer cut: it was too long and its end is missing; say the same in fewer words",
     "filtered": "answer filtered: the provider withheld it; say it in a way that offends no rule",
 }
@@ -90,9 +90,9 @@ class Asker:
                     raise
                 complaint = "unreadable answer: it repeats itself or is nested without an end"
             except LMProviderError as error:
-                if error.provider_code not in _WITHHELD:
+                if error.provider_code not in WITHHELD:
                     raise
-                complaint = _WITHHELD[error.provider_code]
+                complaint = WITHHELD[error.provider_code]
             if not complaint:
                 return prediction
             if attempt == 0:

@@ -27,7 +27,8 @@ def read_weaknesses(run: Run) -> list[Weakness]:
 def heed_feedback(recipe: Recipe, run: Run) -> Recipe:
     """Return the recipe with which programs are compiled for the round after ``run``.
 
-    Its plans ask for weak cells more often, and no criterion that the mistakes call for counts less than in full.
+    Its plans ask for weak cells more often, no criterion that the mistakes call for counts less than in full, and an
+    item that repeats one of the run's is none that is new.
 
     Raises:
         RunError: the student of ``run`` was not examined yet.
@@ -40,6 +41,11 @@ def heed_feedback(recipe: Recipe, run: Run) -> Recipe:
     return recipe.model_copy(
         update={
             "plan": recipe.plan.model_copy(update={"weights": plan_weights(weaknesses, recipe.plan.weights)}),
-            "compile": recipe.compile.model_copy(update={"weights": weights.model_copy(update=raised)}),
+            "compile": recipe.compile.model_copy(
+                update={
+                    "weights": weights.model_copy(update=raised),
+                    "existing": (*recipe.compile.existing, run.items_path),
+                }
+            ),
         }
     )

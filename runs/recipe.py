@@ -185,6 +185,7 @@ def _check_combinations(recipe: Recipe, path: Path) -> None:
         ("plan.themes", recipe.plan.themes),
         *(("curate.decontaminate.files", file) for file in recipe.curate.decontaminate.files),
         *(("curate.seen", file) for file in recipe.curate.seen),
+        *(("compile.existing", file) for file in recipe.compile.existing),
         *(("train.with_items", file) for file in recipe.train.with_items),
         *((f"exam.also.{name}", file) for name, file in recipe.exam.also.items()),
     ):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dspy
 
+from corpus.errors import DataError
 from corpus.seeds import derive_seed
 from lms.build import fingerprint
 from lms.spec import ModelSpec
@@ -23,6 +24,7 @@ from optimizers.strategies import Sizes
 from programs.fingerprint import fingerprint_prompts
 from runs.compiling.estimate import Estimate, estimate
 from runs.folder import Run
+from runs.items import read_file
 from runs.programs import load_named, make_program
 from runs.recipe import EXAMINEE, JUDGE, REFLECTION, WRITERS, Recipe
 
@@ -88,10 +90,17 @@ class Order:
         """Return what says how good an attempt is."""
         recipe, seed = self.recipe, derive_seed(self.recipe.seed, "quality")
         if self.kind == "items":
-            return ItemQuality(self.weights, recipe.curate, recipe.compile.judge, recipe.compile.votes, seed)
+            compile_ = recipe.compile
+            return ItemQuality(
+                self.weights, recipe.curate, compile_.judge, compile_.votes, seed, self._existing_scenarios()
+            )
         if self.kind == "session":
             return SessionQuality(self.weights, recipe.compile.judge, seed)
         return ExamQuality(self.weights)
+
+    def _existing_scenarios(self) -> list[str]:
+        """The scenarios that an item must not repeat; raises DataError for a file that holds no items."""
+        return [placed.item.scenario for path in self.recipe.compile.existing for placed in read_file(path)]
 
     def _sessions_by(self) -> str:
         """What writes the sessions of item cases, as a fingerprint."""
@@ -102,7 +111,7 @@ class Order:
         if self.run is None:
             return ""
         self.run.require("curate")
-        return hashlib.sha256(self.run.items_path.read_bytes()).hexdigest()
+        return _fingerprint(self.run.items_path)
 
     @property
     def name(self) -> str:
@@ -110,7 +119,7 @@ class Order:
         recipe = self.recipe
         specs = recipe.models_of(*self.roles)
         made_from = {
-            "compile": recipe.compile.model_dump(mode="json", exclude={"threads", "failures", "optimizer"}),
+            "compile": recipe.compile.model_dump(mode="json", exclude={"threads", "failures", "optimizer", "existing"}),
             "chain": self.chain,
             "plan": recipe.plan.model_dump(mode="json", exclude={"sessions"}),
             "curate": recipe.curate.model_dump(mode="json") if self.kind == "items" else {},
@@ -119,9 +128,17 @@ class Order:
             "parent": fingerprint_prompts([self.parent()]),
             "sessions by": self._sessions_by(),
             "items": self._items(),
+            "existing": [_fingerprint(path) for path in recipe.compile.existing],
         }
         key = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.kind}-{'+'.join(self.chain)}-{key}"
+
+
+def _fingerprint(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
 
 
 def _settings(spec: ModelSpec) -> list[float | int | None]:

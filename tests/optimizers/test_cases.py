@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dspy
 import pytest
+from dspy.utils.exceptions import LMProviderError
 
 from corpus.assemble import assemble_items
 from corpus.records import Item, Plan
@@ -87,3 +88,21 @@ def test_a_demonstration_is_known_by_the_inputs_of_its_case(
 def test_an_example_gives_its_case_as_input(item_cases: list[ItemCase]) -> None:
     example = example_of(item_cases[0])
     assert dict(example.inputs()) == {"case": item_cases[0]}
+
+
+@pytest.mark.parametrize(("code", "reason"), [("truncated", "answer cut"), ("filtered", "answer filtered")])
+def test_an_answer_to_an_exam_that_was_cut_or_withheld_is_an_outcome(items: list[Item], code: str, reason: str) -> None:
+    class Refusing(dspy.Module):  # type: ignore[misc]
+        def __init__(self, code: str):
+            super().__init__()
+            self.code = code
+
+        def forward(self, item: Item) -> dspy.Prediction:
+            raise LMProviderError("no", provider_code=self.code)
+
+    with pytest.raises(AskFailed) as caught:
+        ExamCase(items[0]).run(Refusing(code))
+    assert caught.value.reason == f"examinee: {reason}"
+    assert caught.value.costs["calls"] == 1
+    with pytest.raises(LMProviderError):
+        ExamCase(items[0]).run(Refusing("broken"))

@@ -10,8 +10,10 @@ import pytest
 from corpus.errors import RunError
 from corpus.jsonl import write_jsonl
 from optimizers.config import Kind
+from optimizers.quality.items import ItemQuality
 from runs.compiling.order import Order
 from runs.folder import Run, read_run
+from runs.items import read_items
 from tests.optimizers.handmade import write_program
 from tests.review.conftest import make_ea, write_run
 from tests.runs.compiling.conftest import Load
@@ -73,3 +75,18 @@ def test_a_run_that_is_not_curated_has_no_name_to_give(load: Load, tmp_path: Pat
     run = write_run(tmp_path / "run", [], curated=False)
     with pytest.raises(RunError, match="stage `curate` is not done"):
         name(load, kind="exam", run=run)
+
+
+def test_what_exists_is_in_the_name_by_its_content_and_may_not_be_repeated(
+    load: Load, curated: Run, tmp_path: Path
+) -> None:
+    setting = f"compile.existing=[{curated.items_path}]"
+    assert name(load, setting) != name(load)
+    copied = tmp_path / "items.jsonl"
+    copied.write_bytes(curated.items_path.read_bytes())
+    assert name(load, f"compile.existing=[{copied}]") == name(load, setting)
+    scenario = next(iter(read_items(curated))).scenario
+    for existing, twin in ((setting, True), ("compile.existing=[]", False)):
+        assessor = Order(load(existing), "items").assessor()
+        assert isinstance(assessor, ItemQuality)
+        assert bool(assessor.known.find_twin(scenario)) is twin
