@@ -10,7 +10,7 @@ import pytest
 import programs
 from optimizers.quality.refusals import REFUSALS, enter_refusals, judge_failure
 from optimizers.quality.tally import Tally
-from programs.asking import _WITHHELD
+from programs.asking import WITHHELD
 from signatures.judging import CLIENT_FAULTS
 
 NAMED = re.compile(r"^([a-z][a-z ]+): ")
@@ -18,7 +18,7 @@ NAMED = re.compile(r"^([a-z][a-z ]+): ")
 
 def names_of_complaints() -> set[str]:
     """Every ``name: …`` that a check of the programs returns, or that the asker makes itself."""
-    texts = list(_WITHHELD.values())
+    texts = list(WITHHELD.values())
     for path in Path(programs.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and re.search("check|why_not", node.name):
