@@ -37,7 +37,7 @@ from corpus.decks import cell_shares
 from corpus.jsonl import iter_objects
 from corpus.records import ApplicationDraft, Draft, UnderstandingDraft, cell_of
 from corpus.taxonomy import find_emotion_words
-from lms.scripted.mistakes import MISTAKES
+from lms.scripted.names import MISTAKES
 
 SESSIONS, SMALL, ITEMS = 1600, 150, 10_000
 FROM_SESSION = 200  # memory is compared from here on

@@ -15,7 +15,7 @@ from corpus.config import PlanConfig
 from corpus.plans import make_plans
 from corpus.records import ApplicationDraft, Plan, Session, Turn, UnderstandingDraft
 from lms.scripted.engine import ScriptedEngine
-from lms.scripted.mistakes import MISTAKES, Mistake
+from lms.scripted.names import MISTAKES, Mistake
 from programs.converter import ItemConverter
 from programs.verify.review import Reviewer
 from signatures.chat_adapter import ChatAdapter

@@ -22,7 +22,7 @@ from corpus.judgements import why_aside
 from corpus.plans import make_plans
 from corpus.screening import screen
 from eval.emobench import load_emobench
-from lms.scripted.mistakes import Mistake
+from lms.scripted.names import Mistake
 from programs.verify.verifier import Verifier
 from signatures.chat_adapter import ChatAdapter
 

@@ -20,7 +20,8 @@ from corpus.plans import make_plans
 from corpus.records import Method, Session, Speaker
 from corpus.seeds import rng_for
 from lms.scripted.engine import find_writer
-from lms.scripted.mistakes import Mistake, Mistakes
+from lms.scripted.mistakes import Mistakes
+from lms.scripted.names import Mistake
 from lms.scripted.prompt import Prompt
 from programs.concise import ConciseSession
 from programs.mads import TherapySession

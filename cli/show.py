@@ -10,8 +10,8 @@ from corpus.records import ApplicationItem, Session, UnderstandingItem
 from runs.folder import Run
 from runs.items import read_items
 from runs.reading import find_record
-from runs.stages.generate import read_sessions
-from signatures.exam import LETTERS
+from runs.written import read_sessions
+from signatures.formats import LETTERS
 
 LISTED = 20
 

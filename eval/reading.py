@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from signatures.exam import LETTERS
+from signatures.formats import LETTERS
 
 _OBJECT = re.compile(r"\{[^{}]*\}", re.DOTALL)
 _LEADING = re.compile(r"^[\s(\[\"']*([A-Za-z])(?:[)\].:,\"']|\s*$)", re.MULTILINE)

@@ -17,7 +17,8 @@ from corpus.records import ApplicationItem, Session, Task, UnderstandingItem
 from eval.config import Mode
 from eval.plots import draw_loss
 from eval.scores import STAGES, Comparison, ScoreRow
-from signatures.exam import LETTERS, exam_inputs
+from signatures.exam import exam_inputs
+from signatures.formats import LETTERS
 
 
 class Training(BaseModel):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from lms.scripted.mistakes import MISTAKES, Mistake
+from lms.scripted.names import MISTAKES, Mistake
 
 SCRIPTED, OLLAMA, TRANSFORMERS = "scripted", "ollama_chat", "transformers"
 # Servers that speak OpenAI's chat completions: prefix → (lm15's name of the dialect, address by default).

@@ -8,7 +8,7 @@ from corpus.errors import RunError
 from corpus.records import ApplicationItem, Session, UnderstandingItem
 from runs.folder import Run
 from runs.items import read_items
-from runs.stages.generate import read_sessions
+from runs.written import read_sessions
 
 
 def find_record(run: Run, key: str) -> Session | UnderstandingItem | ApplicationItem:

@@ -11,9 +11,7 @@ from functools import cache
 import dspy
 
 from corpus.records import ApplicationItem, Task, UnderstandingItem
-from signatures.formats import AnswerFormat
-
-LETTERS = "ABCDEFGHIJ"
+from signatures.formats import LETTERS, AnswerFormat
 
 
 class AnswerApplication(dspy.Signature):

@@ -12,7 +12,7 @@ from typing import Any
 import dspy
 from dspy.adapters.base import Adapter
 
-from signatures.exam import LETTERS
+from signatures.formats import LETTERS
 
 
 class ExamAdapter(Adapter):

@@ -17,7 +17,8 @@ from dspy.lm15 import InvalidRequestError, Message, Request, Response, TextPart,
 
 from corpus.seeds import derive_seed
 from lms.scripted.judge import answer_exam, compare_scenarios, judge_session, review, review_explanation
-from lms.scripted.mistakes import DEFAULT_RATES, Mistake, Mistakes
+from lms.scripted.mistakes import DEFAULT_RATES, Mistakes
+from lms.scripted.names import Mistake
 from lms.scripted.prompt import Prompt
 from lms.scripted.reflection import INSTRUCTION_OUTPUTS, describe, propose
 from lms.scripted.speakers import (

@@ -11,18 +11,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, get_args
 
 from corpus.seeds import rng_for
 from lms.scripted.faults import SPOTS
+from lms.scripted.names import Mistake
 from lms.scripted.prompt import Prompt
 
-Mistake = Literal[
-    "names_emotion", "near_synonym", "twin_distractor", "long_key", "absurd_distractor", "generic_explanation",
-    "contradicts_key", "foreign_fact", "names_feeling", "speaks_for_both", "repeats_turn", "closed_question",
-    "early_advice", "breaks_format",
-]  # fmt: skip
-MISTAKES: tuple[Mistake, ...] = get_args(Mistake)
 FLOOR = 0.002  # share of answers that keep a mistake which the prompt addresses
 DEMO_FACTOR = 0.25  # each clean demonstration divides the rate by four, down to the floor
 

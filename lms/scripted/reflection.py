@@ -9,7 +9,8 @@ import re
 from typing import Any
 
 from corpus.seeds import rng_for
-from lms.scripted.mistakes import KINDS, Mistake, Mistakes, heeded
+from lms.scripted.mistakes import KINDS, Mistakes, heeded
+from lms.scripted.names import Mistake
 from lms.scripted.prompt import Prompt, read_list
 
 INSTRUCTION_INPUTS = ("current_instruction", "basic_instruction", "instruction")

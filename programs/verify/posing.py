@@ -15,7 +15,8 @@ from corpus.assemble import place
 from corpus.records import ApplicationDraft, ApplicationItem, UnderstandingDraft, UnderstandingItem
 from corpus.seeds import rng_for
 from corpus.text import one_line
-from signatures.exam import LETTERS, exam_inputs
+from signatures.exam import exam_inputs
+from signatures.formats import LETTERS
 
 # "B", "B)", "(b)", "**B**", "B. The text", "Option B", "The answer is B"; not a sentence that begins with "A person".
 _LETTER = re.compile(

@@ -24,8 +24,8 @@ from corpus.split import missing_cells
 from runs.card import gather_facts
 from runs.folder import Run
 from runs.items import PlacedItem
-from runs.stages.generate import read_drafts, read_sessions
 from runs.verified import read_judgements, read_screened
+from runs.written import read_drafts, read_sessions
 
 
 def curate(run: Run, console: Console) -> dict[str, Any]:

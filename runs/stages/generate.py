@@ -6,7 +6,7 @@ When sessions or items failed, further rounds plan again what the short categori
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -111,20 +111,6 @@ def _hold(name: str, plans: Sequence[Plan], worker: _Worker, concurrency: int, c
         for count, outcome in enumerate(run_units(todo, worker.run, concurrency, models.stop, one_core), done + 1):
             show(count)
             worker.reach.count(outcome.reason if outcome.unreached else "")
-
-
-def read_sessions(run: Run) -> Iterator[Session]:
-    """Yield the finished sessions of a run in journal order."""
-    for row in Journal(run.journal_path("sessions")).latest().values():
-        if row["ok"]:
-            yield Session.model_validate(row["session"])
-
-
-def read_drafts(run: Run) -> Iterator[Draft]:
-    """Yield the drafts of a run in journal order."""
-    for row in Journal(run.journal_path("drafts")).latest().values():
-        for draft in row["drafts"]:
-            yield _DRAFT.validate_python(draft)
 
 
 class _Worker:

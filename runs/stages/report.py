@@ -20,7 +20,7 @@ from runs.card import guess_rates
 from runs.folder import STAGES, Run
 from runs.items import read_items
 from runs.program_notes import read_notes
-from runs.stages.generate import read_sessions
+from runs.written import read_sessions
 
 SESSIONS_SHOWN, ITEMS_SHOWN = 3, 8
 

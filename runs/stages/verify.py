@@ -26,8 +26,8 @@ from runs.folder import Run
 from runs.items import read_file
 from runs.judge import Judge
 from runs.recipe import JUDGE
-from runs.stages.generate import read_drafts, read_sessions
 from runs.verified import read_judgements, read_session_judgements
+from runs.written import read_drafts, read_sessions
 
 EXAMPLES = 5  # overlaps with an exam that the data card shows
 CHANCE = {"EA": 1 / 4, "EU": 1 / 24}  # of a guess; EU is right when emotion and cause both are

@@ -9,7 +9,7 @@ from typing import Any
 from dspy.lm15 import Config, InvalidRequestError, Message, Request
 
 from lms.scripted.engine import ScriptedEngine
-from lms.scripted.mistakes import Mistake
+from lms.scripted.names import Mistake
 from tests.doubles.generation import Reply
 from tests.doubles.wire import Refusal
 

@@ -15,9 +15,9 @@ from finetune.rename import rename_people
 from finetune.rows import make_row, make_rows, reorder
 from programs.converter import ItemConverter
 from programs.mads import TherapySession
-from signatures.exam import LETTERS, exam_inputs, exam_signature
+from signatures.exam import exam_inputs, exam_signature
 from signatures.exam_adapter import ExamAdapter
-from signatures.formats import AnswerFormat
+from signatures.formats import LETTERS, AnswerFormat
 
 Items = list[UnderstandingItem | ApplicationItem]
 

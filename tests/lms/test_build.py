@@ -22,7 +22,8 @@ from lms.ledger import Ledger
 from lms.ollama.engine import OllamaEngine
 from lms.routes import RoutedEngine
 from lms.scripted.engine import ScriptedEngine
-from lms.scripted.mistakes import DEFAULT_RATES, Mistake
+from lms.scripted.mistakes import DEFAULT_RATES
+from lms.scripted.names import Mistake
 from lms.spec import ModelSpec
 from tests.doubles.ollama import Fault, Model, OllamaDouble
 

@@ -15,12 +15,13 @@ from corpus.records import ApplicationItem, Moment, Plan, UnderstandingItem
 from corpus.taxonomy import find_emotion_words, load_taxonomy
 from lms.build import build_lm
 from lms.scripted.engine import ScriptedEngine
-from lms.scripted.mistakes import DEFAULT_RATES, KINDS, MISTAKES
+from lms.scripted.mistakes import DEFAULT_RATES, KINDS
+from lms.scripted.names import MISTAKES
 from lms.spec import ModelSpec
 from signatures.chat_adapter import ChatAdapter
-from signatures.exam import LETTERS, exam_inputs, exam_signature
+from signatures.exam import exam_inputs, exam_signature
 from signatures.exam_adapter import ExamAdapter
-from signatures.formats import AnswerFormat
+from signatures.formats import LETTERS, AnswerFormat
 from signatures.items import WriteApplicationItem, WriteUnderstandingItem
 from signatures.judging import (
     CLIENT_FAULTS,

@@ -10,7 +10,8 @@ from corpus.config import PlanConfig
 from corpus.plans import make_plans
 from corpus.records import Moment, Plan
 from lms.scripted.faults import ABSURD, FOREIGN, GENERIC, LONG_BY, SPOTS, SYNONYMS
-from lms.scripted.mistakes import MISTAKES, Mistake, Mistakes
+from lms.scripted.mistakes import Mistakes
+from lms.scripted.names import MISTAKES, Mistake
 from lms.scripted.phrases import phrases
 from lms.scripted.prompt import Prompt
 from lms.scripted.speakers import respond_as_therapist, speak_as_client, write_dialogue

@@ -24,14 +24,16 @@ from lms.scripted.judge import (
     review,
     review_explanation,
 )
-from lms.scripted.mistakes import Mistake, Mistakes
+from lms.scripted.mistakes import Mistakes
+from lms.scripted.names import Mistake
 from lms.scripted.phrases import phrases
 from lms.scripted.prompt import Prompt
 from lms.scripted.recognise import recognise_scenario
 from lms.scripted.writers import write_application, write_understanding
 from lms.spec import ModelSpec
-from signatures.exam import LETTERS, exam_inputs, exam_signature
+from signatures.exam import exam_inputs, exam_signature
 from signatures.exam_adapter import ExamAdapter
+from signatures.formats import LETTERS
 from signatures.judging import (
     CLIENT_FAULTS,
     EXPLANATION_SCORES,

@@ -16,7 +16,8 @@ from corpus.plans import make_plans
 from corpus.records import Moment, Plan
 from corpus.taxonomy import load_taxonomy, split_label
 from lms.scripted.faults import SYNONYMS
-from lms.scripted.mistakes import DEFAULT_RATES, FLOOR, KINDS, MISTAKES, Mistake, Mistakes, effective_rate, heeded
+from lms.scripted.mistakes import DEFAULT_RATES, FLOOR, KINDS, Mistakes, effective_rate, heeded
+from lms.scripted.names import MISTAKES, Mistake
 from lms.scripted.prompt import Prompt
 from lms.scripted.speakers import respond_as_therapist, speak_as_client, write_dialogue
 from lms.scripted.writers import write_application, write_understanding

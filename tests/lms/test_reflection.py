@@ -17,7 +17,8 @@ from corpus.plans import make_plans
 from corpus.taxonomy import load_taxonomy
 from lms.build import build_lm
 from lms.scripted.faults import SPOTS
-from lms.scripted.mistakes import KINDS, MISTAKES, Mistake, heeded
+from lms.scripted.mistakes import KINDS, heeded
+from lms.scripted.names import MISTAKES, Mistake
 from lms.spec import ModelSpec
 from signatures.items import WriteUnderstandingItem
 from signatures.judging import CLIENT_FAULTS, EXPLANATION_FAULTS, ITEM_FAULTS, THERAPIST_FAULTS

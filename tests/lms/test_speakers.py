@@ -10,7 +10,8 @@ from corpus.safety import puts_safety_first, voices_risk
 from corpus.taxonomy import find_emotion_words
 from corpus.text import count_sentences
 from lms.scripted.faults import SPOTS
-from lms.scripted.mistakes import Mistake, Mistakes
+from lms.scripted.mistakes import Mistakes
+from lms.scripted.names import Mistake
 from lms.scripted.phrases import phrases
 from lms.scripted.prompt import Prompt
 from lms.scripted.speakers import (

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from lms.scripted.mistakes import MISTAKES, Mistake
+from lms.scripted.names import MISTAKES, Mistake
 from lms.spec import ModelSpec
 
 

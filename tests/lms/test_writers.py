@@ -16,7 +16,8 @@ from corpus.taxonomy import find_emotion_words, load_taxonomy, split_label
 from lms.scripted.events import Event
 from lms.scripted.faults import SPOTS
 from lms.scripted.frames import FORMS, UnderstandingTurn
-from lms.scripted.mistakes import Mistake, Mistakes
+from lms.scripted.mistakes import Mistakes
+from lms.scripted.names import Mistake
 from lms.scripted.phrases import phrases
 from lms.scripted.prompt import Prompt, read_moments
 from lms.scripted.writers import write_application, write_understanding

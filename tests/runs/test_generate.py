@@ -27,7 +27,7 @@ from programs.converter import ItemConverter
 from runs.folder import Run, read_run
 from runs.pipeline import run_stages
 from runs.recipe import load_recipe
-from runs.stages.generate import read_drafts, read_sessions
+from runs.written import read_drafts, read_sessions
 from tests.runs.compiled import instruct, put_away
 
 MIXED = {"mads": 0.7, "concise": 0.3}

@@ -19,7 +19,7 @@ from runs.folder import STAGES, read_run
 from runs.items import read_items
 from runs.pipeline import run_stages
 from runs.recipe import load_recipe
-from runs.stages.generate import read_sessions
+from runs.written import read_sessions
 
 
 def emoreason(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -25,7 +25,7 @@ from lms.spec import ModelSpec
 from runs.folder import Run, read_run
 from runs.pipeline import run_stages
 from runs.recipe import load_recipe
-from runs.stages.generate import read_drafts
+from runs.written import read_drafts
 from tests.doubles.ollama import Fault, Model, OllamaDouble
 from tests.doubles.scripted import scripted_reply
 
@@ -303,7 +303,7 @@ def test_nothing_secret_and_no_address_lands_in_a_run_folder(
 
 def test_a_program_saved_with_one_teacher_runs_with_another(double: OllamaDouble, tmp_path: Path) -> None:
     from programs.converter import ItemConverter
-    from runs.stages.generate import read_sessions
+    from runs.written import read_sessions
 
     run, _ = generate(tmp_path / "a", *SMALL, "lms.teacher={model: scripted/counsel, mistakes: {}}")
     convert = ItemConverter()

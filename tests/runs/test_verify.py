@@ -20,8 +20,8 @@ from runs.folder import Run, read_run
 from runs.items import read_aside, read_items
 from runs.pipeline import run_stages
 from runs.recipe import load_recipe
-from runs.stages.generate import read_drafts
 from runs.verified import read_judgements, read_screened, read_session_judgements
+from runs.written import read_drafts
 
 # Made often enough that some survive the rules, and none is made by the judge's model itself.
 CARELESS = {"twin_distractor": 0.3, "absurd_distractor": 0.2, "foreign_fact": 0.2, "contradicts_key": 0.2}

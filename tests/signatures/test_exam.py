@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.records import ApplicationItem, Task, UnderstandingItem
-from signatures.exam import LETTERS, exam_answer, exam_inputs, exam_signature, letter_of
-from signatures.formats import AnswerFormat
+from signatures.exam import exam_answer, exam_inputs, exam_signature, letter_of
+from signatures.formats import LETTERS, AnswerFormat
 
 OPTION = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=30)
 OPTIONS = st.lists(OPTION, min_size=2, max_size=len(LETTERS), unique=True).map(tuple)

@@ -5,7 +5,7 @@ from typing import get_args
 import dspy
 import pytest
 
-from lms.scripted.mistakes import MISTAKES
+from lms.scripted.names import MISTAKES
 from signatures import items, judging
 
 REVIEWS = [judging.ReviewUnderstandingItem, judging.ReviewApplicationItem, judging.ReviewMessage]

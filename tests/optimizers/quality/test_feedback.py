@@ -6,7 +6,8 @@ import pytest
 
 from corpus.config import CurateConfig
 from corpus.records import Method
-from lms.scripted.mistakes import KINDS, MISTAKES, Mistake, Mistakes
+from lms.scripted.mistakes import KINDS, Mistakes
+from lms.scripted.names import MISTAKES, Mistake
 from lms.scripted.prompt import Prompt
 from lms.scripted.reflection import _spoken_of, propose
 from optimizers.cases import ItemCase, SessionCase

@@ -8,7 +8,7 @@ import dspy
 from corpus.records import Draft
 from programs.verify.choices_only import ChoicesOnlyReader
 from programs.verify.posing import pose
-from signatures.exam import LETTERS
+from signatures.formats import LETTERS
 
 Played = Callable[[Callable[[Any, dict[str, Any]], Any]], dspy.LM]
 

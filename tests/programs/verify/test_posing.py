@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from corpus.records import Draft, UnderstandingDraft
 from programs.verify.posing import find_choice, letter_choices, pose
-from signatures.exam import LETTERS
+from signatures.formats import LETTERS
 
 CHOICES = ("A dog was lost", "Because the bus\nhad gone", "“Sit down.”", "Joy & Relief")
 TEXT = st.text(st.characters(exclude_categories=("C", "Z")), min_size=4)

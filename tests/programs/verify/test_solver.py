@@ -14,7 +14,7 @@ from corpus.records import Draft, Judgement, Solved, UnderstandingDraft
 from programs.asking import AskFailed
 from programs.verify.posing import letter_choices
 from programs.verify.solver import BlindSolver, is_settled
-from signatures.exam import LETTERS
+from signatures.formats import LETTERS
 
 Played = Callable[[Callable[[Any, dict[str, Any]], Any]], dspy.LM]
 FIVE = VerifyConfig()
