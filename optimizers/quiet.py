@@ -18,7 +18,10 @@ import dspy.predict.parallel
 from dspy.utils.parallelizer import ParallelExecutor
 
 from corpus.errors import RunError
+from optimizers.swapping import swapped
 from optimizers.watch import Halted
+
+_POOLS = (dspy.evaluate.evaluate, dspy.predict.parallel)
 
 
 class _Patient(ParallelExecutor):
@@ -64,17 +67,5 @@ def dspy_at_work(log: Path) -> Iterator[None]:
         file = log.open("a", encoding="utf-8")
     except OSError as error:
         raise RunError(f"{log}: cannot be written ({error.strerror}); check the folder's permissions") from error
-    with file, redirect_stdout(file), redirect_stderr(file), _patient_pools():
+    with file, redirect_stdout(file), redirect_stderr(file), swapped("ParallelExecutor", _Patient, *_POOLS):
         yield
-
-
-@contextmanager
-def _patient_pools() -> Iterator[None]:
-    modules = (dspy.evaluate.evaluate, dspy.predict.parallel)
-    for module in modules:
-        module.ParallelExecutor = _Patient
-    try:
-        yield
-    finally:
-        for module in modules:
-            module.ParallelExecutor = ParallelExecutor

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import dspy
@@ -13,6 +12,7 @@ import dspy.teleprompt.utils
 
 from optimizers.attempt import Attempt
 from optimizers.strategies.base import Fit, Knobs, Search, Sizes, Strategy, need
+from optimizers.swapping import swapped
 
 
 def shuffled(search: Search) -> list[dspy.Example]:
@@ -41,18 +41,10 @@ class Bounded:
         return student
 
 
-@contextmanager
-def bounded(sizes: Sizes) -> Iterator[None]:
+def bounded(sizes: Sizes) -> AbstractContextManager[None]:
     """Make DSPy's optimizers bootstrap within bounds while the context lasts."""
     within = type("BootstrapFewShot", (Bounded, dspy.BootstrapFewShot), {"sizes": sizes})
-    modules = (dspy.teleprompt.random_search, dspy.teleprompt.utils)
-    for module in modules:
-        module.BootstrapFewShot = within
-    try:
-        yield
-    finally:
-        for module in modules:
-            module.BootstrapFewShot = dspy.BootstrapFewShot
+    return swapped("BootstrapFewShot", within, dspy.teleprompt.random_search, dspy.teleprompt.utils)
 
 
 def _fit_labeled(sizes: Sizes, allowed: int) -> Fit:
