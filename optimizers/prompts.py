@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import dspy
-from pydantic import TypeAdapter, ValidationError
 
-from corpus.errors import DataError
-from corpus.jsonl import iter_objects
-from corpus.records import Item, Plan, Session
+from optimizers.case_files import read_cases
+from optimizers.cases import Case, ExamCase, SessionCase
 from optimizers.config import Kind
 from optimizers.store import CASES
 from programs.asking import Asker
@@ -24,9 +22,7 @@ from signatures.exam import exam_inputs
 from signatures.exam_adapter import ExamAdapter
 
 Inputs = Mapping[str, Any]
-FINAL = "final"
 _FIRST = {"mads": "mads.write_background", "concise": "concise.write_case"}
-_ITEM: TypeAdapter[Item] = TypeAdapter(Item)
 
 
 @dataclass(frozen=True)
@@ -71,13 +67,8 @@ def read_inputs(kind: Kind, folder: Path) -> dict[str, Inputs]:
     """
     path = folder / CASES
     found: dict[str, Inputs] = {}
-    for number, row in iter_objects(path) if path.is_file() else ():
-        if row.get("part") != FINAL:
-            continue
-        try:
-            name, inputs = _READ[kind](row["case"])
-        except (KeyError, TypeError, StopIteration, ValidationError) as error:
-            raise DataError(f"{path}, line {number}: no case of kind {kind}; compile the program again") from error
+    for case in read_cases(path, kind) if path.is_file() else ():
+        name, inputs = _ask_for(case)
         found.setdefault(name, inputs)
     return found
 
@@ -88,29 +79,19 @@ def _placeholder(signature: type[dspy.Signature], field: str) -> str | tuple[str
     return here if signature.input_fields[field].annotation is str else (here, "…")
 
 
-def _read_plan(case: dict[str, Any]) -> tuple[str, Inputs]:
-    plan = Plan.model_validate(case["plan"])
-    return _FIRST[plan.method], brief_case(plan)
-
-
-def _read_moment(case: dict[str, Any]) -> tuple[str, Inputs]:
-    session = Session.model_validate(case["session"])
-    moment = next(moment for moment in session.plan.moments if moment.id == case["moment"])
+def _ask_for(case: Case) -> tuple[str, Inputs]:
+    """Return the predictor that a case reaches first, and what it is asked with."""
+    if isinstance(case, SessionCase):
+        return _FIRST[case.plan.method], brief_case(case.plan)
+    if isinstance(case, ExamCase):
+        return f"answer_{case.item.task.lower()}", exam_inputs(case.item)
     converter = ItemConverter()
     try:
-        converter.write(_Listener(), session, moment)
+        converter.write(_Listener(), case.session, case.moment)
     except _Asked as asked:
         names = {id(predictor): name for name, predictor in predictors_of(converter).items()}
         return names[id(asked.predictor)], asked.inputs
     raise AssertionError("the converter asks for every moment")
-
-
-def _read_item(case: dict[str, Any]) -> tuple[str, Inputs]:
-    item = _ITEM.validate_python(case["item"])
-    return f"answer_{item.task.lower()}", exam_inputs(item)
-
-
-_READ = {"session": _read_plan, "items": _read_moment, "exam": _read_item}
 
 
 class _Asked(Exception):

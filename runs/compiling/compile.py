@@ -30,6 +30,7 @@ from lms.build import Models
 from lms.ledger import Ledger, Spent
 from lms.limits import LimitsConfig
 from optimizers.attempt import Attempt
+from optimizers.case_files import Cases, write_cases
 from optimizers.config import Kind
 from optimizers.meter import Said, count_said
 from optimizers.metric import Metric
@@ -40,14 +41,7 @@ from optimizers.store import CASES, SIDECAR, Sidecar, save
 from optimizers.store import Step as OptimizerStep
 from optimizers.watch import Halted
 from programs.fingerprint import fingerprint_prompts
-from runs.compiling.cases import (
-    Cases,
-    draw_exam_cases,
-    draw_item_cases,
-    draw_session_cases,
-    hold_session,
-    write_cases,
-)
+from runs.compiling.cases import draw_exam_cases, draw_item_cases, draw_session_cases, hold_session
 from runs.compiling.compare import compare, rows_of
 from runs.compiling.estimate import RESERVE, Estimate
 from runs.compiling.order import Order, estimate_order

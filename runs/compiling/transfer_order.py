@@ -17,6 +17,7 @@ from corpus.records import Method, render_turns
 from eval.exam import Exam
 from lms.build import fingerprint
 from lms.spec import OLLAMA, SCRIPTED, TRANSFORMERS, ModelSpec
+from optimizers.case_files import as_json, read_cases
 from optimizers.cases import Case, ItemCase, SessionCase
 from optimizers.config import KINDS, Kind
 from optimizers.opening import Opened, open_program
@@ -25,7 +26,6 @@ from programs.briefing import brief_case
 from programs.converter import ItemConverter
 from programs.fingerprint import fingerprint_prompts, predictors_of
 from programs.writer import SessionWriter
-from runs.compiling.cases import as_json, read_cases
 from runs.compiling.compile import RECIPE
 from runs.compiling.estimate import calls_per_case
 from runs.compiling.transfer_table import UNCOMPILED, Row

@@ -10,20 +10,17 @@ import pytest
 from corpus.errors import DataError, RunError
 from corpus.plans import make_plans
 from corpus.records import Plan, Session
+from optimizers.case_files import PARTS, Cases, read_cases, write_cases
 from optimizers.cases import Case, ExamCase, ItemCase, SessionCase
 from optimizers.config import Kind
 from programs.briefing import brief_moments
 from runs.compiling.cases import (
-    PARTS,
     PER_SESSION,
-    Cases,
     draw_exam_cases,
     draw_item_cases,
     draw_session_cases,
     plan_cases,
-    read_cases,
     sessions_needed,
-    write_cases,
 )
 from runs.folder import Run
 from runs.items import read_items
@@ -166,3 +163,11 @@ def test_cases_of_another_kind_or_a_moment_that_is_gone(drawn: dict[Kind, Cases]
     path.write_text(json.dumps(row), encoding="utf-8")
     with pytest.raises(DataError, match="line 1: no case of kind items"):
         read_cases(path, "items")
+
+
+def test_a_text_with_line_ends_of_other_kinds_stays_one_line(drawn: dict[Kind, Cases], tmp_path: Path) -> None:
+    case = drawn["items"].final[0]
+    assert isinstance(case, ItemCase)
+    odd = ItemCase(case.session.model_copy(update={"background": "One\u2028two\u0085three\u2029four."}), case.moment)
+    write_cases(tmp_path / "cases.jsonl", Cases([], [], [odd]))
+    assert read_cases(tmp_path / "cases.jsonl", "items") == [odd]

@@ -23,11 +23,11 @@ from rich.console import Console
 from cli import main
 from corpus.errors import LimitError, RecipeError, RunError, TeacherError
 from lms.cache import AnswerCache
+from optimizers.case_files import read_cases
 from optimizers.config import Kind
 from optimizers.store import PROGRAM, SIDECAR, load_into, read_sidecar
 from programs.fingerprint import predictors_of
 from runs.compiling import compile as compiling
-from runs.compiling.cases import read_cases
 from runs.compiling.order import Order, estimate_order
 from runs.folder import Run, read_run
 from runs.pipeline import run_stages

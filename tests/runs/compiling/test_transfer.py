@@ -18,13 +18,13 @@ from rich.console import Console
 
 from corpus.errors import DataError, EmoReasonError, LimitError, RunError, TeacherError, UsageError
 from eval.exam import Exam
+from optimizers.case_files import Cases
 from optimizers.cases import Case, ExamCase, ItemCase
 from optimizers.meter import Said
 from optimizers.quality.verdict import Quality, Verdict
 from optimizers.scoring import Scored
 from programs.converter import ItemConverter
 from programs.writer import SessionWriter
-from runs.compiling.cases import Cases
 from runs.compiling.transfer import TABLE, run_transfer
 from runs.compiling.transfer_order import Transfer, plan_transfer
 from runs.compiling.transfer_table import UNCOMPILED, Column, Row, Table, Trial, draw_table, find_p

@@ -17,11 +17,11 @@ from corpus.records import Plan, Session
 from lms.build import build_lm
 from lms.scripted.mistakes import KINDS
 from lms.spec import ModelSpec
+from optimizers.case_files import Cases, write_cases
 from optimizers.cases import Case, ItemCase, SessionCase
 from optimizers.config import Kind
 from programs.converter import ItemConverter, excerpt_of
 from programs.writer import SessionWriter
-from runs.compiling.cases import Cases, write_cases
 from signatures.chat_adapter import ChatAdapter
 from tests.optimizers.handmade import write_program
 from tests.runs.compiled import instruct
