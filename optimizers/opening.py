@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -10,16 +9,12 @@ from typing import get_args
 import dspy
 
 from corpus.errors import DataError, RunError
-from corpus.records import Method
-from eval.exam import Exam
 from optimizers.config import KINDS, Kind
+from optimizers.plain import make_plain
 from optimizers.state import file_of, kind_of, read_states
 from optimizers.store import PROGRAMS, SIDECAR, Sidecar, find_programs, load_into, read_sidecar, resolve
-from programs.converter import ItemConverter
-from programs.writer import METHODS, SessionWriter
+from programs.writer import METHODS
 from signatures.formats import AnswerFormat
-
-EXAM_FORMAT: AnswerFormat = "option"  # what students write unless a recipe says otherwise
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ def open_program(name: str, root: Path = PROGRAMS) -> Opened:
     """
     for kind in KINDS:
         if name == kind:
-            return Opened(name, kind, _make(kind))
+            return Opened(name, kind, make_plain(kind))
     return _open(resolve(name, root))
 
 
@@ -110,14 +105,8 @@ def _make_as(folder: Path) -> dspy.Module:
     """Return an uncompiled program with the predictors that a file has."""
     kind, names = _kind_in(folder), read_states(file_of(folder))
     if kind != "exam":
-        return _make(kind, [method for method in METHODS if any(name.startswith(f"{method}.") for name in names)])
-    return Exam("generate", _format_in(folder))
-
-
-def _make(kind: Kind, methods: Collection[Method] = tuple(METHODS)) -> dspy.Module:
-    if kind == "session":
-        return SessionWriter(methods)
-    return ItemConverter() if kind == "items" else Exam("generate", EXAM_FORMAT)
+        return make_plain(kind, [method for method in METHODS if any(name.startswith(f"{method}.") for name in names)])
+    return make_plain("exam", answer_format=format_in(folder))
 
 
 def _kind_in(folder: Path) -> Kind:
@@ -128,12 +117,12 @@ def _kind_in(folder: Path) -> Kind:
     raise DataError(f"{file_of(folder)}: not a program of this project; it has none of its predictors")
 
 
-def _format_in(folder: Path) -> AnswerFormat:
-    """Return the form of answer that an exam program was compiled for; raises DataError when it is none of today's."""
+def format_in(folder: Path) -> AnswerFormat:
+    """Return the form of answer that an exam program was compiled for; raises as `load_into`."""
     refused: list[DataError] = []
     for answer_format in get_args(AnswerFormat):
         try:
-            load_into(Exam("generate", answer_format), folder)
+            load_into(make_plain("exam", answer_format=answer_format), folder)
         except DataError as error:
             refused.append(error)
         else:

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from corpus.errors import EmoReasonError, RecipeError, RunError
 from corpus.jsonl import write_text_atomically
+from runs.holding import hold_folder
 from runs.recipe import Recipe, flatten, is_operational
 
 STAGES = ("generate", "verify", "curate", "train", "exam", "report")
@@ -118,28 +118,25 @@ def open_run(path: Path, recipe: Recipe) -> Iterator[Run]:
         RecipeError: the folder belongs to a recipe that differs; the message names the keys.
     """
     recipe_file = path / "recipe.yaml"
-    try:
+
+    def check() -> None:
         if path.exists() and not recipe_file.exists() and any(p.name != ".lock" for p in path.iterdir()):
             raise RunError(f"{path} is not empty and not a run folder; choose another with --out")
-        path.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(path / ".lock", timeout=0)
-        with lock:
-            if recipe_file.exists():
-                _refuse_changes(path, recipe)
-            else:
-                # Without addresses: a run folder may be given away.
-                addresses = {"__all__": {"base_url"}}
-                dump = recipe.model_dump(mode="json", exclude={"lms": addresses, "panel": addresses})
-                resolved = yaml.safe_dump(dump, sort_keys=False, allow_unicode=True)
-                write_text_atomically(path / "manifest.json", json.dumps(_manifest(recipe), indent=1) + "\n")
-                write_text_atomically(recipe_file, resolved)
-            yield Run(path, recipe)
-    except Timeout as error:
-        raise RunError(
-            f"{path} is in use by another emoreason process; wait for it, or choose another --out"
-        ) from error
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror or error}; check space and permissions, then run again") from error
+
+    with hold_folder(path, check=check):
+        if recipe_file.exists():
+            _refuse_changes(path, recipe)
+        else:
+            write_text_atomically(path / "manifest.json", json.dumps(_manifest(recipe), indent=1) + "\n")
+            write_recipe(recipe_file, recipe)
+        yield Run(path, recipe)
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Write a recipe as resolved, without addresses: the folder that it describes may be given away."""
+    addresses = {"__all__": {"base_url"}}
+    dump = recipe.model_dump(mode="json", exclude={"lms": addresses, "panel": addresses})
+    write_text_atomically(path, yaml.safe_dump(dump, sort_keys=False, allow_unicode=True))
 
 
 def read_run(path: Path) -> Run:

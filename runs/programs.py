@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import get_args
 
 import dspy
 
 from corpus.errors import DataError, RecipeError, RunError
-from eval.exam import Exam
 from optimizers.config import BEST, KINDS, Kind
+from optimizers.opening import format_in
+from optimizers.plain import make_plain
 from optimizers.store import PROGRAM, PROGRAMS, SIDECAR, Sidecar, find_best, load_into, read_sidecar, resolve
-from programs.converter import ItemConverter
-from programs.writer import SessionWriter
 from runs.folder import Run
 from runs.program_notes import Gain, ProgramNote
 from runs.recipe import EXAMINEE, Recipe
@@ -25,12 +23,9 @@ from signatures.formats import AnswerFormat
 
 def make_program(kind: Kind, recipe: Recipe) -> dspy.Module:
     """Return the uncompiled program of a kind, as runs of the recipe need it."""
-    if kind == "session":
-        method = recipe.plan.method
-        return SessionWriter(
-            [name for name, share in method.items() if share] if isinstance(method, dict) else [method]
-        )
-    return ItemConverter() if kind == "items" else Exam("generate", recipe.train.written_format)
+    method = recipe.plan.method
+    methods = [name for name, share in method.items() if share] if isinstance(method, dict) else [method]
+    return make_plain(kind, methods, recipe.train.written_format)
 
 
 def load_named(kind: Kind, recipe: Recipe) -> dspy.Module:
@@ -132,14 +127,10 @@ def _load(kind: Kind, recipe: Recipe, program: dspy.Module, folder: Path) -> Non
 
 def _format_of(folder: Path) -> AnswerFormat | None:
     """The answer format that an exam program was compiled for, if it is one of today's."""
-    answer_format: AnswerFormat
-    for answer_format in get_args(AnswerFormat):
-        try:
-            load_into(Exam("generate", answer_format), folder)
-        except (RunError, DataError):
-            continue
-        return answer_format
-    return None
+    try:
+        return format_in(folder)
+    except (RunError, DataError):
+        return None
 
 
 def _copy(found: Path, folder: Path) -> None:

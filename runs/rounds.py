@@ -15,11 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 
-from corpus.errors import RunError
 from corpus.jsonl import write_text_atomically
 from corpus.seeds import derive_seed
 from eval.scores import Comparison, ScoreRow, by_task, compare
@@ -27,6 +25,7 @@ from eval.weakness import Weakness, plan_weights
 from optimizers.config import Kind, RoundsConfig
 from runs.feedback import read_weaknesses
 from runs.folder import Run, open_run, read_run
+from runs.holding import hold_folder
 from runs.items import read_items
 from runs.marks import HELDOUT, HELDOUT_OF, read_marks
 from runs.pipeline import run_stages
@@ -90,16 +89,8 @@ def run_rounds(
         RunError: the folder is in use, or cannot be written.
         EmoReasonError: see `runs.pipeline.run_stages`.
     """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with FileLock(path / ".lock", timeout=0):
-            return _run_rounds(recipe, path, console, compile_kind, on_round)
-    except Timeout as error:
-        raise RunError(
-            f"{path} is in use by another emoreason process; wait for it, or choose another --out"
-        ) from error
-    except OSError as error:
-        raise RunError(f"{path}: {error.strerror or error}; check space and permissions, then run again") from error
+    with hold_folder(path):
+        return _run_rounds(recipe, path, console, compile_kind, on_round)
 
 
 def _run_rounds(

@@ -18,12 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import dspy
-import yaml
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from corpus.errors import LimitError, RunError
-from corpus.jsonl import write_jsonl, write_text_atomically
+from corpus.jsonl import write_jsonl
 from corpus.records import Plan, Session
 from corpus.seeds import derive_seed
 from lms.build import Models
@@ -46,9 +44,11 @@ from runs.compiling.compare import compare, rows_of
 from runs.compiling.estimate import RESERVE, Estimate
 from runs.compiling.order import Order, estimate_order
 from runs.compiling.watching import make_watch
+from runs.folder import write_recipe
+from runs.holding import hold_folder
 from runs.programs import load_named
 from runs.progress import show_progress
-from runs.recipe import EXAMINEE, JUDGE, REFLECTION, Recipe
+from runs.recipe import EXAMINEE, JUDGE, REFLECTION
 from runs.serving import announce_on, serve
 
 CALLS, SCORES, LOG, RECIPE = "calls.jsonl", "scores.jsonl", "optimizer.log", "recipe.yaml"
@@ -73,15 +73,9 @@ def compile_program(order: Order, console: Console) -> Path:
     if (folder / SIDECAR).exists():
         console.print(f"compile: {folder.name} was compiled before", style="dim", highlight=False, soft_wrap=True)
         return folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            _write_recipe(folder / RECIPE, order.recipe)
-            _Compilation(order, planned, folder, console).run()
-    except Timeout as error:
-        raise RunError(f"{folder} is being compiled by another process; wait for it") from error
-    except OSError as error:
-        raise RunError(f"{folder}: {error.strerror or error}; check space and permissions, then run again") from error
+    with hold_folder(folder, "being compiled by another process; wait for it"):
+        write_recipe(folder / RECIPE, order.recipe)
+        _Compilation(order, planned, folder, console).run()
     return folder
 
 
@@ -101,8 +95,7 @@ class _Compilation:
 
     def run(self) -> None:
         order, folder = self.order, self.folder
-        if self.console.file is sys.stdout:  # what optimizers print is sent elsewhere, what we say is not
-            self.console.file = sys.stdout
+        self.console.file = self.console.file  # what optimizers print is sent elsewhere, what we say is not
         with ExitStack() as stack:
             self.ledger = stack.enter_context(Ledger("draw", folder / CALLS, self.compile.budget))
             models = stack.enter_context(
@@ -261,10 +254,3 @@ def _figures(spent: Spent) -> dict[str, float]:
 
 def _version(package: str) -> str:
     return sys.version.split()[0] if package == "python" else version(package)
-
-
-def _write_recipe(path: Path, recipe: Recipe) -> None:
-    """Write the recipe as resolved, without addresses: a program may be given away."""
-    addresses = {"__all__": {"base_url"}}
-    dump = recipe.model_dump(mode="json", exclude={"lms": addresses, "panel": addresses})
-    write_text_atomically(path, yaml.safe_dump(dump, sort_keys=False, allow_unicode=True))

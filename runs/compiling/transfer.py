@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import dspy
-from filelock import FileLock, Timeout
 from rich.console import Console
 
-from corpus.errors import ModelError, RecipeError, RunError, TeacherError
+from corpus.errors import ModelError, RecipeError, TeacherError
 from corpus.jsonl import write_jsonl, write_text_atomically
 from lms.ledger import Ledger
 from lms.spec import ModelSpec
@@ -35,6 +34,7 @@ from runs.compiling.order import Order
 from runs.compiling.transfer_order import Transfer
 from runs.compiling.transfer_table import Column, Row, Table, Trial, draw_table
 from runs.compiling.watching import make_watch
+from runs.holding import hold_folder
 from runs.progress import Update, show_progress
 from runs.recipe import EXAMINEE, JUDGE, WRITERS
 from runs.serving import announce_on, serve
@@ -53,14 +53,8 @@ def run_transfer(transfer: Transfer, console: Console) -> Table:
         LimitError: the budget ended before the table was full; what was answered is kept.
     """
     folder = transfer.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            table = _Examination(transfer, folder, console).run()
-    except Timeout as error:
-        raise RunError(f"{folder} is being made by another process; wait for it") from error
-    except OSError as error:
-        raise RunError(f"{folder}: {error.strerror or error}; check space and permissions, then run again") from error
+    with hold_folder(folder, "being made by another process; wait for it"):
+        table = _Examination(transfer, folder, console).run()
     if not table.cells:
         reasons = "; ".join(f"{column.name}: {column.failed}" for column in table.columns)
         raise TeacherError(f"transfer: no model could be examined: {reasons}")

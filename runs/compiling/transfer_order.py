@@ -14,18 +14,16 @@ from pydantic import ValidationError
 from corpus.errors import RunError, UsageError
 from corpus.markdown import count_of
 from corpus.records import Method, render_turns
-from eval.exam import Exam
 from lms.build import fingerprint
 from lms.spec import OLLAMA, SCRIPTED, TRANSFORMERS, ModelSpec
 from optimizers.case_files import as_json, read_cases
 from optimizers.cases import Case, ItemCase, SessionCase
 from optimizers.config import KINDS, Kind
 from optimizers.opening import Opened, open_program
+from optimizers.plain import make_plain
 from optimizers.store import CASES, PROGRAMS, SIDECAR, load_into, read_sidecar, resolve
 from programs.briefing import brief_case
-from programs.converter import ItemConverter
 from programs.fingerprint import fingerprint_prompts, predictors_of
-from programs.writer import SessionWriter
 from runs.compiling.compile import RECIPE
 from runs.compiling.estimate import calls_per_case
 from runs.compiling.transfer_table import UNCOMPILED, Row
@@ -165,10 +163,10 @@ def _refuse_mixtures(opened: Sequence[Opened]) -> None:
 
 def _make(first: Opened, cases: Sequence[Case]) -> dspy.Module:
     """Return the uncompiled program that these cases take."""
-    if first.kind == "session":
-        methods: set[Method] = {case.plan.method for case in cases if isinstance(case, SessionCase)}
-        return SessionWriter(methods)
-    return ItemConverter() if first.kind == "items" else Exam("generate", first.program.answer_format)
+    methods: set[Method] = {case.plan.method for case in cases if isinstance(case, SessionCase)}
+    if first.kind == "exam":
+        return make_plain("exam", answer_format=first.program.answer_format)
+    return make_plain(first.kind, methods)
 
 
 def _name_apart(folders: Sequence[Path]) -> list[str]:
