@@ -14,7 +14,7 @@ from lms.scripted.mistakes import DEFAULT_RATES
 from optimizers.store import read_sidecar
 from runs.folder import Run, read_run
 from runs.pipeline import run_stages
-from runs.recipe import load_recipe
+from runs.recipe import Recipe, load_recipe
 from tests.doubles.models import Model
 from tests.doubles.ollama import OllamaDouble
 from tests.doubles.scripted import scripted_reply
@@ -54,6 +54,6 @@ def _with_ollama(out: Path, programs: list[str]) -> int:
     return sum(used) if "- The explanation must" in asked else 0
 
 
-def _run(out: Path, recipe: object, stages: tuple[str, ...]) -> Run:
-    run_stages(recipe, out, Console(file=StringIO()), stages)  # type: ignore[arg-type]
+def _run(out: Path, recipe: Recipe, stages: tuple[str, ...]) -> Run:
+    run_stages(recipe, out, Console(file=StringIO()), stages)
     return read_run(out)

@@ -90,33 +90,23 @@ def run_rounds(
         EmoReasonError: see `runs.pipeline.run_stages`.
     """
     with hold_folder(path):
-        return _run_rounds(recipe, path, console, compile_kind, on_round)
-
-
-def _run_rounds(
-    recipe: Recipe,
-    path: Path,
-    console: Console,
-    compile_kind: CompileKind,
-    on_round: Callable[[Sequence[Round]], None],
-) -> list[Round]:
-    rounds: list[Round] = []
-    for number in range(1, recipe.rounds.count + 1):
-        folder = round_path(path, number)
-        before = read_run(round_path(path, number - 1)) if rounds else None
-        weights = rounds[-1].next_weights if rounds else recipe.plan.weights
-        programs = _choose_programs(recipe, folder, before, console, compile_kind)
-        own = recipe_of_round(recipe, path, number, weights, programs)
-        console.print(f"\nround {number} of {recipe.rounds.count}: {folder}", highlight=False, soft_wrap=True)
-        if finished := _is_finished(own, folder):
-            console.print("done before", style="dim")
-        else:
-            run_stages(own, folder, console)
-        rounds.append(_sum_up(recipe, number, read_run(folder), before))
-        _write(path, recipe, rounds)
-        if not finished or number == recipe.rounds.count:
-            on_round(rounds)
-    return rounds
+        rounds: list[Round] = []
+        for number in range(1, recipe.rounds.count + 1):
+            folder = round_path(path, number)
+            before = read_run(round_path(path, number - 1)) if rounds else None
+            weights = rounds[-1].next_weights if rounds else recipe.plan.weights
+            programs = _choose_programs(recipe, folder, before, console, compile_kind)
+            own = recipe_of_round(recipe, path, number, weights, programs)
+            console.print(f"\nround {number} of {recipe.rounds.count}: {folder}", highlight=False, soft_wrap=True)
+            if finished := _is_finished(own, folder):
+                console.print("done before", style="dim")
+            else:
+                run_stages(own, folder, console)
+            rounds.append(_sum_up(recipe, number, read_run(folder), before))
+            _write(path, recipe, rounds)
+            if not finished or number == recipe.rounds.count:
+                on_round(rounds)
+        return rounds
 
 
 def recipe_of_round(
