@@ -178,11 +178,6 @@ def load_into(program: dspy.Module, path: Path) -> list[str]:
     return [name for name in predictors if name not in fitted]
 
 
-def names_in(path: Path) -> list[str]:
-    """Return the names of the predictors in a program's file; raises as `load_into` does."""
-    return list(read_states(file_of(path)))
-
-
 def read_sidecar(folder: Path) -> Sidecar:
     """Return the sidecar of a folder; raises RunError when there is none, DataError when it is wrong."""
     file = folder / SIDECAR
