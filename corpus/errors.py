@@ -8,7 +8,8 @@ EmoReasonError              the job cannot go on (exit code 1)
 ├── TeacherError            a language model cannot be reached or refuses every call
 ├── LimitError              a limit of the recipe is reached; the run can go on with a higher one
 ├── ModelError              a local model cannot be loaded or run
-└── TrainingError           the student cannot be built or tuned
+├── TrainingError           the student cannot be built or tuned
+└── ShippingError           the student cannot be handed over
 
 Every message is one line that says what, where, and what to do next.
 """
@@ -52,3 +53,7 @@ class LimitError(EmoReasonError):
 
 class TrainingError(EmoReasonError):
     """The student cannot be built or tuned."""
+
+
+class ShippingError(EmoReasonError):
+    """The student cannot be handed over, or is not the same where it arrived."""

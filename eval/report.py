@@ -5,8 +5,8 @@ Text written by models is hostile: the template escapes everything but the plot,
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,7 +22,11 @@ from signatures.formats import LETTERS
 
 
 class Training(BaseModel):
-    """What the report says about the tuning."""
+    """What the report says about the tuning; runs of earlier versions know less.
+
+    ``tokens`` are those that carry loss or context, without padding; ``peak_memory`` is in bytes.  ``dropped`` are the
+    IDs of rows that were left out as too long, ``plan`` says what was chosen for the machine and why, a line each.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
     rows: int
@@ -31,11 +35,32 @@ class Training(BaseModel):
     parameters: int
     train_loss: list[tuple[int, float]]
     validation_loss: list[tuple[int, float]]
+    trained_parameters: int | None = None
+    seconds: float | None = None
+    tokens_per_second: float | None = None
+    peak_memory: int | None = None
+    best_step: int | None = None
+    dropped: list[str] = []
+    plan: list[str] = []
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """Name → figure, of those that are known."""
+        known = {
+            "parameters trained": (self.trained_parameters, "{:,}"),
+            "useful tokens per second": (self.tokens_per_second, "{:,.0f}"),
+            "peak memory": (self.peak_memory and self.peak_memory / 2**30, "{:.2f} GiB"),
+            "best step": (self.best_step, "{:,}"),
+        }
+        return {name: form.format(value) for name, (value, form) in known.items() if value}
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows; ``programs`` says which compiled prompts were used, a sentence each."""
+    """All that the page shows; ``programs`` says which compiled prompts were used, a sentence each.
+
+    ``tuning`` gives the settings of the recipe that the page names, such as the method.
+    """
 
     title: str
     teacher: str
@@ -53,6 +78,7 @@ class Report:
     items: list[UnderstandingItem | ApplicationItem]
     seconds: dict[str, float]
     programs: Sequence[str] = ()
+    tuning: Mapping[str, str] = field(default_factory=dict)
 
 
 def render_html(report: Report) -> str:
@@ -69,7 +95,7 @@ def render_html(report: Report) -> str:
     environment.filters["thousands"] = lambda number: f"{number:,}"
     return environment.get_template("report.html.j2").render(
         report=report,
-        plot=draw_loss(report.training.train_loss, report.training.validation_loss),
+        plot=draw_loss(report.training.train_loss, report.training.validation_loss, report.training.best_step),
         questions=[(item, _questions(item)) for item in report.items],
         groups=_group(report.scores, report.comparisons),
     )

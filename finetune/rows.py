@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from corpus.assemble import place
 from corpus.records import ApplicationItem, UnderstandingItem
@@ -14,7 +14,14 @@ from signatures.exam import exam_answer, exam_inputs, exam_signature
 from signatures.exam_adapter import ExamAdapter, render_answer
 from signatures.formats import AnswerFormat
 
-Row = dict[str, list[dict[str, str]]]
+
+class Row(TypedDict):
+    """One row: which item it shows, what the student sees, and what it learns to write."""
+
+    id: str
+    prompt: list[dict[str, str]]
+    completion: list[dict[str, str]]
+
 
 
 def make_rows(
@@ -42,9 +49,10 @@ def make_rows(
 
 
 def make_row(item: UnderstandingItem | ApplicationItem, answer_format: AnswerFormat) -> Row:
-    """Render one item as ``{"prompt": [user message], "completion": [assistant message]}``."""
+    """Render one item: its id, the exam's messages, and the right answer as the assistant's message."""
     prompt: list[dict[str, Any]] = ExamAdapter().format(exam_signature(item.task, answer_format), [], exam_inputs(item))
     return {
+        "id": item.qid,
         "prompt": prompt,
         "completion": [{"role": "assistant", "content": render_answer(exam_answer(item, answer_format))}],
     }

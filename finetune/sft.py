@@ -1,56 +1,93 @@
-"""The TRL stage: supervised fine-tuning on prompt/completion rows, loss on the completion alone."""
+"""The TRL stage: supervised fine-tuning on encoded rows.
+
+Rows come encoded (finetune/tokens.py), so TRL neither cuts nor drops one; it packs them where the plan says so.
+"""
 
 from __future__ import annotations
 
 import json
-import shutil
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from corpus.errors import TrainingError
-from finetune.config import SCRATCH, TrainConfig
-from finetune.rows import Row
+from finetune.config import TrainConfig
+from finetune.machine import Machine
+from finetune.plan import Plan
+from finetune.tokens import Encoded
+
+OnStep = Callable[[int, int, dict[str, float]], None]
+# Heads that are a plain projection: their loss may be computed at the answers alone (finetune/answer_loss.py).
+_PLAIN_HEADS = {"llama", "mistral", "qwen2", "gemma"}
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished training reports: rows, trained tokens, steps, and (step, loss) points."""
+    """What a finished training reports.
+
+    ``tokens`` are those of all rows, once; ``tokens_per_second`` counts no padding and no looks at the validation
+    loss; ``peak_memory`` is in bytes, of the device or else of the process; losses are (step, loss) points.
+    """
 
     rows: int
     tokens: int
     steps: int
     parameters: int
+    trained_parameters: int
+    seconds: float
+    tokens_per_second: float
+    peak_memory: int
     train_loss: list[tuple[int, float]]
     validation_loss: list[tuple[int, float]]
+    best_step: int | None = None
+    dropped: list[str] = field(default_factory=list)
+    plan: list[str] = field(default_factory=list)
 
 
-def train_student(
-    base: str,
-    train_rows: Sequence[Row],
-    validation_rows: Sequence[Row],
+@dataclass(frozen=True)
+class Tuned:
+    """A trained model in memory, and what its trainer noted."""
+
+    trainer: Any
+    parameters: int
+    trained_parameters: int
+    seconds: float
+    tokens_per_second: float
+    best_step: int | None
+
+    def losses(self, key: str) -> list[tuple[int, float]]:
+        """Return the (step, value) points of ``loss`` or ``eval_loss``."""
+        return [(entry["step"], entry[key]) for entry in self.trainer.state.log_history if key in entry]
+
+
+def tune(
+    model: Any,
+    tokenizer: Any,
+    rows: Sequence[Encoded],
+    validation: Sequence[Encoded],
     config: TrainConfig,
+    plan: Plan,
+    machine: Machine,
     seed: int,
     work: Path,
-    tuned: Path,
-    on_step: Callable[[int, int, dict[str, float]], None],
-) -> TrainResult:
-    """Tune ``base`` on the rows and save the student, adapter merged, to ``tuned``.
+    on_step: OnStep,
+) -> Tuned:
+    """Train ``model``, or an adapter on it; a training that was killed goes on from its last whole checkpoint.
 
-    Checkpoints go to ``work``; a training that was killed goes on from the last whole one.  ``on_step`` receives
-    (step, steps in all, last logged values).
-
-    Raises:
-        TrainingError: the base cannot be loaded, or a row is longer than ``max_length``.
+    Args:
+        model: a causal language model, loaded as the plan says.
+        rows: to learn from; validation: to look at the loss on, none for no looks.
+        work: folder of the checkpoints.
+        on_step: receives (step, steps in all, last logged values with ``tokens_per_second``).
     """
     import torch
     from datasets import Dataset, disable_progress_bars
-    from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
+    from transformers import EarlyStoppingCallback, TrainerCallback, set_seed
     from transformers.trainer_callback import PrinterCallback
     from transformers.utils import logging
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTTrainer
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
     from finetune.answer_loss import AnswerLossTrainer
 
@@ -59,76 +96,53 @@ def train_student(
     if config.threads:
         torch.set_num_threads(config.threads)
     set_seed(seed)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(base)
-        model = AutoModelForCausalLM.from_pretrained(base)
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"train.base {base!r} cannot be loaded: {str(error).splitlines()[0]}") from error
-    if tokenizer.chat_template is None:
-        raise TrainingError(f"train.base {base!r} has no chat template; choose an instruction-tuned model")
-    tokens = _count_tokens(tokenizer, [*train_rows, *validation_rows], config.max_length)
+    clock = _Clock()
 
     class Report(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
-            on_step(state.global_step, state.max_steps, logs)
+        def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            clock.start(state.num_input_tokens_seen)
 
-    has_gpu = torch.cuda.is_available()
-    trainer_class = AnswerLossTrainer if config.base == SCRATCH and not has_gpu else SFTTrainer
+        def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            clock.go_on()
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            clock.pause(state.num_input_tokens_seen)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **kwargs: Any) -> None:
+            if state.is_world_process_zero:
+                on_step(state.global_step, state.max_steps, logs | {"tokens_per_second": clock.speed})
+
+    packs = plan.layout == "pack"
+    short_loss = machine.device == "cpu" and plan.layout == "group" and model.config.model_type in _PLAIN_HEADS
+    trainer_class = AnswerLossTrainer if short_loss else SFTTrainer
+    callbacks: list[Any] = [Report()]
+    if config.patience and validation:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=config.patience))
     trainer = trainer_class(
         model=model,
         processing_class=tokenizer,
-        train_dataset=Dataset.from_list(list(train_rows)),
-        eval_dataset=Dataset.from_list(list(validation_rows)),
-        peft_config=LoraConfig(r=config.lora_rank, lora_alpha=config.lora_alpha, target_modules="all-linear")
-        if config.method == "lora"
-        else None,
-        callbacks=[Report()],
-        args=SFTConfig(
-            output_dir=str(work),
-            num_train_epochs=config.epochs,
-            max_steps=config.max_steps,
-            per_device_train_batch_size=config.batch_size,
-            per_device_eval_batch_size=config.batch_size,
-            learning_rate=config.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=config.warmup_steps,
-            max_length=config.max_length,
-            completion_only_loss=True,
-            train_sampling_strategy="group_by_length",
-            eval_strategy="steps",
-            eval_steps=config.checkpoint_steps,
-            save_steps=config.checkpoint_steps,
-            save_total_limit=2,
-            logging_steps=10,
-            report_to="none",
-            disable_tqdm=True,
-            use_cpu=not has_gpu,
-            bf16=has_gpu,
-            activation_checkpointing=False,
-            dataloader_pin_memory=has_gpu,
-            seed=seed,
+        train_dataset=Dataset.from_list([row.features(config.loss_on) for row in rows]),
+        eval_dataset=Dataset.from_list([row.features("answer") for row in validation]) if validation else None,
+        data_collator=None
+        if packs
+        else DataCollatorForLanguageModeling(
+            tokenizer.pad_token_id, pad_to_multiple_of=config.max_length if plan.layout == "pad" else None
         ),
+        peft_config=_adapter(config) if config.has_adapter else None,
+        callbacks=callbacks,
+        args=_arguments(config, plan, machine, seed, work, bool(validation)),
     )
-    if len(trainer.train_dataset) != len(train_rows):
-        dropped = len(train_rows) - len(trainer.train_dataset)
-        raise TrainingError(f"TRL dropped {dropped} of {len(train_rows)} rows; raise train.max_length")
     trainer.remove_callback(PrinterCallback)  # on_step reports
+    weights = list(trainer.model.parameters())
     trainer.train(resume_from_checkpoint=find_checkpoint(work))
-    history = trainer.state.log_history
-    finished = trainer.model.merge_and_unload() if config.method == "lora" else trainer.model
-    partial = tuned.with_name(tuned.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    finished.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
-    shutil.rmtree(tuned, ignore_errors=True)
-    partial.rename(tuned)
-    return TrainResult(
-        rows=len(train_rows),
-        tokens=tokens,
-        steps=trainer.state.global_step,
-        parameters=sum(p.numel() for p in finished.parameters()),
-        train_loss=[(entry["step"], entry["loss"]) for entry in history if "loss" in entry],
-        validation_loss=[(entry["step"], entry["eval_loss"]) for entry in history if "eval_loss" in entry],
+    best = trainer.state.best_model_checkpoint
+    return Tuned(
+        trainer=trainer,
+        parameters=sum(weight.numel() for weight in weights),
+        trained_parameters=sum(weight.numel() for weight in weights if weight.requires_grad),
+        seconds=clock.seconds,
+        tokens_per_second=clock.speed,
+        best_step=int(best.rpartition("-")[2]) if best and config.keep == "best" else None,
     )
 
 
@@ -147,18 +161,82 @@ def find_checkpoint(work: Path) -> str | None:
     return None
 
 
-def _count_tokens(tokenizer: Any, rows: Sequence[Row], max_length: int) -> int:
-    """Count the tokens of all rows; refuse rows that would be cut, and rows that do not end where the model stops."""
-    tokens, too_long = 0, 0
-    for row in rows:
-        ids = tokenizer.apply_chat_template([*row["prompt"], *row["completion"]], return_dict=True)["input_ids"]
-        tokens += len(ids)
-        too_long += len(ids) > max_length
-        if tokenizer.eos_token_id not in ids[-2:]:
-            raise TrainingError(
-                f"the chat template does not end an answer with {tokenizer.eos_token!r}; "
-                "a student tuned on it would never stop"
-            )
-    if too_long:
-        raise TrainingError(f"{too_long} of {len(rows)} rows are longer than train.max_length={max_length}; raise it")
-    return tokens
+class _Clock:
+    """Seconds and tokens of the training steps alone: no looks at the validation loss, no saving."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._first = self._last = 0
+        self._since: float | None = None
+
+    @property
+    def speed(self) -> float:
+        return (self._last - self._first) / self.seconds if self.seconds else 0.0
+
+    def start(self, tokens: int) -> None:
+        self._first = self._last = tokens
+
+    def go_on(self) -> None:
+        self._since = time.monotonic()
+
+    def pause(self, tokens: int) -> None:
+        if self._since is not None:
+            self.seconds += time.monotonic() - self._since
+        self._last = tokens
+
+
+def _adapter(config: TrainConfig) -> Any:
+    from peft import LoraConfig
+
+    lora = config.lora
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.targets if isinstance(lora.targets, str) else list(lora.targets),
+        task_type="CAUSAL_LM",
+    )
+
+
+def _arguments(config: TrainConfig, plan: Plan, machine: Machine, seed: int, work: Path, looks: bool) -> Any:
+    from trl import SFTConfig
+
+    has_gpu = machine.device == "cuda"
+    keeps_best = looks and (config.keep == "best" or config.patience is not None)
+    return SFTConfig(
+        output_dir=str(work),
+        num_train_epochs=config.epochs,
+        max_steps=config.max_steps,
+        per_device_train_batch_size=config.batch_size,
+        per_device_eval_batch_size=config.batch_size,
+        gradient_accumulation_steps=config.accumulate,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type=config.schedule,
+        warmup_steps=config.warmup_steps,
+        weight_decay=config.weight_decay,
+        max_length=config.max_length,
+        packing=plan.layout == "pack",
+        eval_packing=False if plan.layout == "pack" else None,
+        # Packing is TRL's; otherwise the rows are ready, and preparing them again would only copy them.
+        dataset_kwargs=None if plan.layout == "pack" else {"skip_prepare_dataset": True},
+        train_sampling_strategy="group_by_length" if plan.layout == "group" else "random",
+        eval_strategy="steps" if looks else "no",
+        eval_steps=config.checkpoint_steps,
+        save_steps=config.checkpoint_steps,
+        save_total_limit=2,
+        load_best_model_at_end=keeps_best,
+        metric_for_best_model="eval_loss" if keeps_best else None,
+        restore_callback_states_from_checkpoint=config.patience is not None,
+        logging_steps=10,
+        logging_dir=None,
+        report_to=config.tracker,
+        include_num_input_tokens_seen="non_padding",
+        disable_tqdm=True,
+        use_cpu=machine.device == "cpu",
+        bf16=plan.precision == "bf16",
+        fp16=plan.precision == "fp16",
+        use_liger_kernel=plan.liger,
+        activation_checkpointing=plan.gradient_checkpointing,
+        dataloader_pin_memory=has_gpu,
+        seed=seed,
+    )

@@ -33,13 +33,20 @@ class Chat:
         Raises:
             lm15.InvalidRequestError: there is no chat template, or it does not take these messages.
         """
+        return self._render(messages, asks=True)
+
+    def render_whole(self, messages: Sequence[dict[str, str]]) -> str:
+        """Return a conversation that ends with an answer, as a model is trained on it; raises as `render`."""
+        return self._render(messages, asks=False)
+
+    def _render(self, messages: Sequence[dict[str, str]], asks: bool) -> str:
         if self.tokenizer.chat_template is None:
             message = f"{self.name} has no chat template; choose an instruction-tuned model"
             raise lm15.InvalidRequestError(message, provider=PROVIDER)
         if any(message["role"] == "system" for message in messages) and not self.takes_system:
             messages = fold_system(messages)
         try:
-            return self._apply(messages)
+            return self._apply(messages, asks)
         except (ValueError, TemplateError) as error:
             message = f"the chat template of {self.name} does not take these messages: {reason_of(error)}"
             raise lm15.InvalidRequestError(message, provider=PROVIDER) from error
@@ -68,8 +75,8 @@ class Chat:
         except TemplateError:
             return None
 
-    def _apply(self, messages: Sequence[dict[str, str]]) -> str:
-        text: str = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
+    def _apply(self, messages: Sequence[dict[str, str]], asks: bool = True) -> str:
+        text: str = self.tokenizer.apply_chat_template(list(messages), add_generation_prompt=asks, tokenize=False)
         return text
 
 

@@ -1,8 +1,9 @@
-"""Handing an export to the Hugging Face Hub, with the user's own login."""
+"""Handing a data set or a student to the Hugging Face Hub, with the user's own login."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import httpx
 from huggingface_hub import HfApi, get_token
@@ -11,8 +12,15 @@ from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
 from corpus.errors import RunError, UsageError
 
-# What an earlier export put there; what others put beside it stays.
-_OURS = ["data/*", "emobench/*", "sft/*"]
+Kind = Literal["dataset", "model"]
+# What an earlier push put there; what others put beside it stays.
+_OURS: dict[Kind, list[str]] = {
+    "dataset": ["data/*", "emobench/*", "sft/*"],
+    "model": ["model*.safetensors", "model.safetensors.index.json", "tokenizer*", "special_tokens_map.json",
+              "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja", "generation_config.json"],
+}  # fmt: skip
+_MESSAGES: dict[Kind, str] = {"dataset": "Export of an EmoReason run", "model": "Student of an EmoReason run"}
+_NAMES: dict[Kind, str] = {"dataset": "export", "model": "student"}
 _REFUSALS = {
     401: "the Hub does not accept the token; log in again with `hf auth login`, or set HF_TOKEN",
     403: "the token may not write there; use one with write access to that namespace",
@@ -36,36 +44,37 @@ def check_push(repo: str) -> None:
         raise UsageError("--push: no token for the Hugging Face Hub; log in with `hf auth login`, or set HF_TOKEN")
 
 
-def push_folder(folder: Path, repo: str, private: bool, api: HfApi | None = None) -> str:
-    """Upload an export as data set ``repo``, made if need be; return its address.
+def push_folder(folder: Path, repo: str, private: bool, api: HfApi | None = None, kind: Kind = "dataset") -> str:
+    """Upload an export as data set ``repo``, or a student as model, made if need be; return its address.
 
     Raises:
-        RunError: the Hub cannot be reached or refuses; the export itself stays where it is.
+        RunError: the Hub cannot be reached or refuses; the folder itself stays where it is.
     """
+    kept = f"the {_NAMES[kind]} is in {folder}: run the command again to push it"
     hub = api or HfApi()
     try:
-        address = hub.create_repo(repo, repo_type="dataset", private=private, exist_ok=True)
+        address = hub.create_repo(repo, repo_type=kind, private=private, exist_ok=True)
         # One that was there before keeps its visibility, whatever was asked for.
-        if private and not hub.dataset_info(repo).private:
+        if private and not hub.repo_info(repo, repo_type=kind).private:
             raise RunError(
                 f"--private: {repo} is on the Hub already and public; choose another name, or make it private"
             )
         hub.upload_folder(
             repo_id=repo,
             folder_path=folder,
-            repo_type="dataset",
-            commit_message="Export of an EmoReason run",
-            delete_patterns=_OURS,
+            repo_type=kind,
+            commit_message=_MESSAGES[kind],
+            delete_patterns=_OURS[kind],
         )
     except HfHubHTTPError as error:
-        raise RunError(f"--push {repo}: {_say(error)}; {_kept(folder)}") from error
+        raise RunError(f"--push {repo}: {_say(error)}; {kept}") from error
     except OfflineModeIsEnabled as error:
-        raise RunError(f"--push {repo}: HF_HUB_OFFLINE is set; unset it to push; {_kept(folder)}") from error
+        raise RunError(f"--push {repo}: HF_HUB_OFFLINE is set; unset it to push; {kept}") from error
     except ValueError as error:  # what the Hub finds wrong with the card, such as a licence that it does not know
-        raise RunError(f"--push {repo}: {' '.join(str(error).split())}; {_kept(folder)}") from error
+        raise RunError(f"--push {repo}: {' '.join(str(error).split())}; {kept}") from error
     except (httpx.HTTPError, OSError, RuntimeError) as error:  # the last two from the upload of single files
         cause = type(error.__cause__ or error).__name__
-        raise RunError(f"--push {repo}: the Hub cannot be reached ({cause}); {_kept(folder)}") from error
+        raise RunError(f"--push {repo}: the Hub cannot be reached ({cause}); {kept}") from error
     return str(address)
 
 
@@ -73,7 +82,3 @@ def _say(error: HfHubHTTPError) -> str:
     status = error.response.status_code
     said = " ".join((error.server_message or "").split())
     return _REFUSALS.get(status, f"the Hub answered {status}" + (f": {said}" if said else ""))
-
-
-def _kept(folder: Path) -> str:
-    return f"the export is in {folder}: run the command again to push it"

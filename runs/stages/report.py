@@ -1,4 +1,4 @@
-"""Stage 5: the table on the terminal, report.json for machines, report.html for people."""
+"""Stage 5: the table on the terminal, report.json for machines, report.html for people, the card of the student."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from corpus.outcomes import Verified
 from corpus.seeds import rng_for
 from eval.report import Report, Training, render_html
 from eval.scores import Comparison, ScoreRow
+from finetune.config import TrainConfig
 from lms.spec import SCRIPTED
 from runs.card import guess_rates
 from runs.folder import STAGES, Run
 from runs.items import read_items
 from runs.program_notes import read_notes
+from runs.student_card import write_student_card
 from runs.written import read_sessions
 
 SESSIONS_SHOWN, ITEMS_SHOWN = 3, 8
 
 
 def report(run: Run, console: Console) -> dict[str, Any]:
-    """Write both reports and print the table; raises RunError when an earlier stage is missing."""
+    """Write both reports and the student's card; raises RunError when an earlier stage is missing."""
     done = {stage: run.require(stage) for stage in STAGES[:-1]}
     seconds = {stage: marker["seconds"] for stage, marker in done.items()}
     generated, verified, curated, examined = (done[stage] for stage in ("generate", "verify", "curate", "exam"))
@@ -68,9 +70,11 @@ def report(run: Run, console: Console) -> dict[str, Any]:
             items=rng.sample(items, min(ITEMS_SHOWN, len(items))),
             seconds=seconds,
             programs=_say_programs(run),
+            tuning=_say_tuning(run.recipe.train),
         )
     )
     write_text_atomically(run.path / "report.html", page)
+    write_student_card(run, run.student_path / "tuned")
     return {"page": "report.html"}
 
 
@@ -113,6 +117,17 @@ def print_summary(run: Run, console: Console) -> None:
 
 def _facts(marker: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in marker.items() if key not in ("stage", "seconds")}
+
+
+def _say_tuning(config: TrainConfig) -> dict[str, str]:
+    """The settings that the page names; what `auto` became stands among the reasons of the training."""
+    adapter = f" (rank {config.lora.rank}, alpha {config.lora.alpha})" if config.has_adapter else ""
+    return {
+        "preset": config.preset,
+        "method": config.method + adapter,
+        "layout": config.layout,
+        "precision": config.precision,
+    }
 
 
 def _say_programs(run: Run) -> list[str]:

@@ -19,9 +19,10 @@ class Hub:
     def __init__(self) -> None:
         self.url = ""
         self.files: dict[str, bytes] = {}
-        self.private: bool | None = None  # None: there is no such data set yet
+        self.private: bool | None = None  # None: there is no such data set or model yet
         self.refusal = 0  # a status with which everything is refused
         self.said = ""
+        self.prefix = "datasets/"  # of addresses; a model's has none
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         where = path.partition("?")[0].removeprefix("/api/")
@@ -40,13 +41,18 @@ class Hub:
             return 200, {"files": modes}
         if "/commit/" in where:
             self._commit([json.loads(line) for line in body.splitlines()])
-            return 200, {"commitUrl": f"{self.url}/datasets/acme/set/commit/0", "commitOid": "0" * 40, "hookOutput": ""}
+            return 200, {
+                "commitUrl": f"{self.url}/{self.prefix}acme/set/commit/0",
+                "commitOid": "0" * 40,
+                "hookOutput": "",
+            }
         if "/tree/" in where:
             return 200, [{"type": "file", "path": name, "size": 1, "oid": "0" * 40} for name in self.files]
         return 200, {"id": "acme/set", "private": bool(self.private), "sha": "0" * 40, "siblings": []}
 
     def _create(self, wanted: dict[str, Any]) -> tuple[int, Any]:
-        address = f"{self.url}/datasets/{wanted['organization']}/{wanted['name']}"
+        self.prefix = "datasets/" if wanted["type"] == "dataset" else ""
+        address = f"{self.url}/{self.prefix}{wanted['organization']}/{wanted['name']}"
         if self.private is not None:
             return 409, {"error": "You already created this dataset repo", "url": address}
         self.private = wanted["visibility"] == "private"
