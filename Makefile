@@ -11,7 +11,7 @@ RECIPE ?= recipes/quickstart.yaml
 # EmoBench is examined too when its files are at hand: make run EMOBENCH=DIR (holding EA.jsonl and EU.jsonl)
 EMOBENCH ?= $(wildcard ../shared/emobench/data)
 
-.PHONY: run test check lint install format clean bench-skeleton bench-generation bench-teachers bench-curation bench-optimizers
+.PHONY: run test check lint install format clean bench-skeleton bench-generation bench-teachers bench-curation bench-optimizers bench-finetune
 
 install: .venv/.installed
 
@@ -55,6 +55,9 @@ bench-curation: install
 
 bench-optimizers: install
 	$(BIN)/python -m benchmarks.optimizers
+
+bench-finetune: install
+	$(BIN)/python -m benchmarks.finetune
 
 clean:
 	rm -rf .venv out

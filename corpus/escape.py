@@ -6,7 +6,7 @@ import re
 
 # Bars are left to `render_table`; what a slash, a dot, or an at-sign would do is make a bare address a link.
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#!~&@]|(?<=:)/(?=/)|(?<=\bwww)\.)")
-_LINE_START = re.compile(r"^(\d+)(?=[.)])|^(?=[-+=])")
+_LINE_START = re.compile(r"^(\d+)(?=[.)](?:\s|$))|^(?=[-+=])")
 _TICKS = re.compile("`+")
 
 

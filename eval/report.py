@@ -24,8 +24,9 @@ from signatures.formats import LETTERS
 class Training(BaseModel):
     """What the report says about the tuning; runs of earlier versions know less.
 
-    ``tokens`` are those that carry loss or context, without padding; ``peak_memory`` is in bytes.  ``dropped`` are the
-    IDs of rows that were left out as too long, ``plan`` says what was chosen for the machine and why, a line each.
+    ``tokens`` are those of all rows, once, and neither they nor ``tokens_per_second`` count padding; ``peak_memory`` is
+    in bytes.  ``dropped`` are the IDs of rows that were left out as too long, ``plan`` says what was chosen for the
+    machine and why, a line each.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -49,10 +50,10 @@ class Training(BaseModel):
         known = {
             "parameters trained": (self.trained_parameters, "{:,}"),
             "useful tokens per second": (self.tokens_per_second, "{:,.0f}"),
-            "peak memory": (self.peak_memory and self.peak_memory / 2**30, "{:.2f} GiB"),
+            "peak memory": (None if self.peak_memory is None else self.peak_memory / 2**30, "{:.2f} GiB"),
             "best step": (self.best_step, "{:,}"),
         }
-        return {name: form.format(value) for name, (value, form) in known.items() if value}
+        return {name: form.format(value) for name, (value, form) in known.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 On CPU TRL 1.16 projects every position and masks afterwards (its compact path is for Triton devices), which takes
 two thirds of a tiny student's training time.  The loss is the same; tests/finetune/test_answer_loss.py compares.
-Only for plain heads: no soft-capping, no logit scale, as in the student from scratch.
+Only for plain heads: no soft-capping, no logit scale.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from peft import PeftModel
 from torch.nn.functional import cross_entropy
 from trl import SFTTrainer
 
@@ -23,10 +24,11 @@ class AnswerLossTrainer(SFTTrainer):
         """Return the summed negative log-likelihood of the answer tokens over their number."""
         labels = inputs["labels"][:, 1:]
         answer = labels != -100
-        states = model.base_model(
+        causal = model.get_base_model() if isinstance(model, PeftModel) else model
+        states = causal.base_model(
             input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], use_cache=False
         ).last_hidden_state[:, :-1]
-        logits = model.get_output_embeddings()(states[answer])
+        logits = causal.get_output_embeddings()(states[answer])
         total = cross_entropy(logits.float(), labels[answer], reduction="sum")
         loss = total / torch.as_tensor(answer.sum() if num_items_in_batch is None else num_items_in_batch)
         return (loss, {}) if return_outputs else loss

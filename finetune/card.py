@@ -38,8 +38,8 @@ _FORMATS: dict[AnswerFormat, str] = {
 class Tuning:
     """What a finished training reported.
 
-    Losses are the last ones and ``memory`` is the peak in bytes; what is None, or a speed of 0, is not known.  ``plan``
-    says why the machine got the settings that it got; ``dropped`` are the IDs of rows that were too long.
+    Losses are the last ones and ``memory`` is the peak in bytes; what is None is not known.  ``plan`` says why the
+    machine got the settings that it got; ``dropped`` are the IDs of rows that were too long.
     """
 
     rows: int
@@ -227,7 +227,7 @@ def _exam(exam: ExamFacts | None) -> str:
         ],
     )  # fmt: skip
     parts = [
-        "Shares in percent. *Strict*: the answer equals the letter, as EmoBench's own scorer compares; *lenient*: it is "
+        "Shares in percent. *Strict*: the answer equals the letter, as EmoBench's scorer compares; *lenient*: it is "
         "read by a frozen rule. Intervals are Wilson's, of the lenient share.",
         table,
         "Differences in points of the lenient share, item by item, with the bootstrap's interval by scenario. "
@@ -280,12 +280,12 @@ def _tuning(facts: StudentFacts) -> str:
     config, tuning = facts.config, facts.tuning
     formats = [(f"`{name}`", _FORMATS[name], f"{times:,}") for name, times in config.formats.items()]
     keys = ", ".join(
-        quote_code(f"{key}: {json.dumps(facts.recipe['train'][key] if key in facts.recipe['train'] else value)}")
+        quote_code(f"{key}: {json.dumps(facts.recipe['train'].get(key, value))}")
         for key, value in changed_keys(config).items()
     )
     figures = [
         ("rows", f"{tuning.rows:,}"),
-        ("useful tokens", f"{tuning.tokens:,}"),
+        ("tokens of all rows", f"{tuning.tokens:,}"),
         ("steps", f"{tuning.steps:,}"),
         ("parameters", f"{tuning.parameters:,}"),
         ("of these trained", _number(tuning.trained_parameters, ",")),
@@ -294,7 +294,7 @@ def _tuning(facts: StudentFacts) -> str:
         ("step with the lowest validation loss", _number(tuning.best_step, ",")),
         ("seconds", _number(tuning.seconds, ",.0f")),
         ("useful tokens per second", _number(tuning.tokens_per_second, ",.0f")),
-        ("peak memory, GiB", _number(tuning.memory and tuning.memory / 2**30, ".2f")),
+        ("peak memory, GiB", _number(None if tuning.memory is None else tuning.memory / 2**30, ".2f")),
     ]
     parts = [
         f"Method `{config.method}`, preset `{config.preset}`"
@@ -314,7 +314,7 @@ def _tuning(facts: StudentFacts) -> str:
 
 def _number(value: float | None, form: str) -> str:
     """The figure, or nothing for one that is not known."""
-    return format(value, form) if value else ""
+    return "" if value is None else format(value, form)
 
 
 def _data(data: TrainingData) -> str:

@@ -48,8 +48,10 @@ def push_student(run: Run, repo: str, private: bool, api: HfApi | None = None) -
     check_push(repo)
     run.require("train")
     folder = run.student_path / "tuned"
-    if not folder.is_dir():
-        raise RunError(f"{folder} is gone; remove {run.path / 'stages' / 'train.json'} and run `emoreason train` again")
+    if not (folder / "config.json").is_file():
+        raise RunError(
+            f"{folder} holds no student; remove {run.path / 'stages' / 'train.json'} and run `emoreason train` again"
+        )
     write_student_card(run, folder)
     return push_folder(folder, repo, private, api, kind="model")
 

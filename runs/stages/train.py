@@ -1,21 +1,44 @@
-"""Stage 3: the student — made or loaded, then tuned on the training items (student/base, student/tuned)."""
+"""Stage 4: the student — made or loaded, then tuned on the training items (student/base, student/tuned)."""
 
 from __future__ import annotations
 
+import os
 import shutil
-from dataclasses import asdict
+import subprocess
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from finetune.config import SCRATCH
-from finetune.rows import make_rows
+from corpus.errors import TrainingError
+from corpus.records import ApplicationItem, UnderstandingItem
+from finetune.config import SCRATCH, TrainConfig
+from finetune.job import read_result, run_job, write_job
+from finetune.launch import launch_command
+from finetune.machine import look
+from finetune.rows import Row, make_rows
 from finetune.scratch import make_student
-from finetune.sft import train_student
+from finetune.sft import OnStep
+from finetune.warm_up import warm_up
 from runs.folder import Run
 from runs.items import read_file, read_items
 from runs.progress import show_progress
+from runs.written import read_sessions
+
+LOG_LINES = 3  # of a launched training that failed
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a student is trained on: items, their rows, and the rows whose loss is looked at."""
+
+    items: list[UnderstandingItem | ApplicationItem]
+    others: int
+    rows: list[Row]
+    validation: list[Row]
 
 
 def train(run: Run, console: Console) -> dict[str, Any]:
@@ -24,37 +47,39 @@ def train(run: Run, console: Console) -> dict[str, Any]:
     Raises:
         RunError: `curate` is not done.
         DataError: a file of `train.with_items` cannot be read.
-        TrainingError: the base cannot be loaded, or rows do not fit.
+        TrainingError: the base cannot be loaded, rows do not fit, or the machine lacks what is asked for.
     """
+    config, seed, folder = run.recipe.train, run.recipe.seed, run.student_path
+    material = gather_material(run)
+    if config.base == SCRATCH and not base_path(run):
+        with show_progress(console, "train") as update:
+            _make_base(run, material.rows, _on_step(update, "warm-up steps"))
+    write_job(folder, base_path(run) or config.base, config, seed, material.rows, material.validation)
+
+    def say(line: str) -> None:
+        console.print(f"train: {line}", style="dim", markup=False, highlight=False)
+
+    if config.launch == "none":
+        with show_progress(console, "train") as update:
+            result = run_job(folder, _on_step(update, "steps"), say)
+    else:
+        _launch(folder, config, console)
+        result = read_result(folder)
+    return asdict(result) | {"items": len(material.items), "with_items": material.others}
+
+
+def gather_material(run: Run) -> Material:
+    """Render the training and the validation items of a run, and those of `train.with_items`."""
     run.require("curate")
     config, seed = run.recipe.train, run.recipe.seed
     others = [one.item for path in config.with_items for one in read_file(path) if one.split == "train"]
     items = [*read_items(run, "train"), *others]
-    rows = make_rows(items, config.formats, seed, config.rename)
-    validation = make_rows(list(read_items(run, "validation")), dict.fromkeys(config.formats, 1), seed)
-    if config.base == SCRATCH and not base_path(run):
-        texts = (message["content"] for row in rows for message in chain(row["prompt"], row["completion"]))
-        folder = run.student_path / "base"
-        partial = folder.with_name("base.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        make_student(texts, config.scratch, config.max_length, seed, partial)
-        partial.rename(folder)
-    _print_sample(console, rows[0])
-    with show_progress(console, "train") as update:
-        result = train_student(
-            base_path(run) or config.base,
-            rows,
-            validation,
-            config,
-            seed,
-            run.student_path / "checkpoints",
-            run.student_path / "tuned",
-            on_step=lambda step, steps, logs: update(
-                step, steps, "steps" + (f", loss {logs['loss']:.3f}" if "loss" in logs else "")
-            ),
-        )
-    shutil.rmtree(run.student_path / "checkpoints", ignore_errors=True)
-    return asdict(result) | {"items": len(items), "with_items": len(others)}
+    return Material(
+        items,
+        len(others),
+        make_rows(items, config.formats, seed, config.rename),
+        make_rows(list(read_items(run, "validation")), dict.fromkeys(config.formats, 1), seed),
+    )
 
 
 def base_path(run: Run) -> str | None:
@@ -63,7 +88,56 @@ def base_path(run: Run) -> str | None:
     return str(folder) if folder.is_dir() else None
 
 
-def _print_sample(console: Console, row: dict[str, list[dict[str, str]]]) -> None:
-    console.print("train: one row as the student sees it; it learns the second part only", style="dim")
-    console.print(row["prompt"][-1]["content"], style="dim", markup=False, highlight=False)
-    console.print("→ " + row["completion"][0]["content"], style="dim", markup=False, highlight=False)
+def _make_base(run: Run, rows: Sequence[Row], on_step: OnStep) -> None:
+    """Make the student from scratch, in one move: a kill leaves a whole base or none."""
+    config, seed, folder = run.recipe.train, run.recipe.seed, run.student_path / "base"
+    texts = (message["content"] for row in rows for message in chain(row["prompt"], row["completion"]))
+    warms = config.scratch.warm_up_epochs > 0
+    made = folder.with_name("random" if warms else "base")
+    if not made.is_dir():
+        partial = folder.with_name("base.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        make_student(texts, config.scratch, config.max_length, seed, partial)
+        partial.rename(made)
+    if warms:
+        warm_up(made, session_texts(run), config, seed, folder, on_step)
+        shutil.rmtree(made)
+
+
+def session_texts(run: Run) -> list[str]:
+    """The sessions that training items came from, as plain text; held-out sessions stay unseen."""
+    own = {item.session for item in read_items(run, "train")}
+    return [
+        "\n".join((session.background, *(turn.text for turn in session.turns)))
+        for session in read_sessions(run)
+        if session.id in own
+    ]
+
+
+def _on_step(update: Any, what: str) -> OnStep:
+    def on_step(step: int, steps: int, values: dict[str, float]) -> None:
+        shown = [f"loss {values['loss']:.3f}"] if "loss" in values else []
+        update(step, steps, ", ".join([what, *shown, f"{values['tokens_per_second']:,.0f} tokens/s"]))
+
+    return on_step
+
+
+def _launch(folder: Path, config: TrainConfig, console: Console) -> None:
+    """Train in several processes; their output is shown, and kept in ``log.txt``."""
+    command = launch_command(folder, config, look())
+    console.print(" ".join(command), style="dim", markup=False, highlight=False, soft_wrap=True)
+    lines: list[str] = []
+    with (
+        (folder / "log.txt").open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=os.environ
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.write(line)
+            lines = [*lines[1 - LOG_LINES :], line.strip()]
+            console.print(line.rstrip(), style="dim", markup=False, highlight=False)
+    if process.returncode:
+        said = " | ".join(line for line in lines if line)
+        raise TrainingError(f"the launched training ended with status {process.returncode}: {said}; see {log.name}")

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from eval.plots import TRAIN_COLOUR, VALIDATION_COLOUR, draw_loss
+from eval.plots import BEST_COLOUR, TRAIN_COLOUR, VALIDATION_COLOUR, draw_loss
 
 TRAIN, VALIDATION = [(1, 3.0), (10, 2.0), (20, 1.5)], [(10, 2.2), (20, 1.9)]
 
@@ -28,6 +28,13 @@ def test_a_missing_curve_is_left_out() -> None:
     svg = draw_loss(TRAIN, [])
     assert ">validation<" not in svg
     assert VALIDATION_COLOUR not in svg
+
+
+def test_the_best_step_is_marked_where_it_is_known() -> None:
+    marked = draw_loss(TRAIN, VALIDATION, 20)
+    assert ">best: step 20<" in marked
+    assert BEST_COLOUR in marked
+    assert BEST_COLOUR not in draw_loss(TRAIN, VALIDATION)
 
 
 @pytest.mark.parametrize(("train", "validation"), [(TRAIN, VALIDATION), ([(1, 2.0)], []), ([], [])])

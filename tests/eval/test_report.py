@@ -155,3 +155,32 @@ def test_a_compiled_prompt_has_its_row_and_its_verdict(report: Report, page: str
     assert said in unescape(shown)
     assert "script" not in Tags(shown).names
     assert not re.search("(?i)prompted|compiled", page), "said where there is none"
+
+
+def test_a_training_of_an_earlier_version_has_no_figures(report: Report, page: str) -> None:
+    assert report.training.figures == {}
+    assert '<dl class="facts">' not in page
+    assert "left out" not in page
+
+
+def test_the_training_says_what_it_took_and_what_it_left_out(report: Report) -> None:
+    told = {
+        "trained_parameters": 500, "seconds": 3.5, "tokens_per_second": 1234.4, "peak_memory": 3 * 2**29,
+        "best_step": 4, "dropped": [f"r{n} {SCRIPT}" for n in range(7)], "plan": [f"precision: fp32, {SCRIPT}"],
+    }  # fmt: skip
+    training = Training.model_validate(report.training.model_dump() | told)
+    shown = render_html(replace(report, training=training, tuning={"method": "lora (rank 16, alpha 32)"}))
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", shown))
+    assert facts == {
+        "method": "lora (rank 16, alpha 32)",
+        "parameters trained": "500",
+        "useful tokens per second": "1,234",
+        "peak memory": "1.50 GiB",
+        "best step": "4",
+    }
+    text = unescape(shown)
+    assert "7 rows left out as longer than" in text
+    assert f"<code>r4 {SCRIPT}</code> and 2 more." in text
+    assert f"<li>precision: fp32, {SCRIPT}</li>" in text
+    assert "best: step 4" in shown
+    assert "script" not in Tags(shown).names

@@ -32,6 +32,7 @@ def items(plans: list[Plan], flawless_teacher: dspy.LM) -> Items:
 def test_a_row_is_the_exam_prompt_and_its_right_answer(items: Items, answer_format: AnswerFormat) -> None:
     for item in items:
         row = make_row(item, answer_format)
+        assert row["id"] == item.qid
         signature = exam_signature(item.task, answer_format)
         assert row["prompt"] == ExamAdapter().format(signature, [], exam_inputs(item))
         answer = json.loads(row["completion"][0]["content"])

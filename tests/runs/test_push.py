@@ -57,6 +57,19 @@ def test_a_second_push_removes_what_the_export_no_longer_holds_and_nothing_else(
     assert hub.files["NOTES.md"] == hub.files["LICENSE"] == b"mine"
 
 
+def test_a_student_goes_to_the_models_and_keeps_what_others_put_there(tmp_path: Path, api: HfApi, hub: Hub) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"new")
+    hub.files = {"model-00001-of-00002.safetensors": b"old", "NOTES.md": b"mine", "LICENSE": b"mine"}
+    assert push_folder(tmp_path, REPO, private=True, api=api, kind="model") == f"{hub.url}/{REPO}"
+    assert hub.private is True
+    assert hub.files == {"model.safetensors": b"new", "NOTES.md": b"mine", "LICENSE": b"mine"}
+    hub.refusal = 403
+    with pytest.raises(
+        RunError, match=r"^--push acme/set: .*; the student is in .*: run the command again to push it$"
+    ):
+        push_folder(tmp_path, REPO, private=True, api=api, kind="model")
+
+
 def test_private_is_asked_for_and_a_public_one_that_is_there_is_refused(export: Path, api: HfApi, hub: Hub) -> None:
     push_folder(export, REPO, private=True, api=api)
     assert hub.private is True

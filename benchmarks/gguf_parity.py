@@ -1,0 +1,101 @@
+"""A GGUF says what the model says: next-token probabilities of tiny models, transformers against what reads GGUF.
+
+The reader is llama.cpp where llama-cpp-python is installed, else transformers' own loader of GGUF.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import random
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.table import Row, least, most, publish
+from finetune.gguf import write_gguf
+from finetune.gguf.writer import Kind
+from tests.finetune.checkpoints import POSITIONS, TEXTS, make_checkpoint
+
+FAMILIES = ("llama", "mistral", "qwen2", "gemma")
+PROMPTS = 200
+LIMITS: dict[Kind, float] = {"f32": 1e-3, "f16": 2e-2}
+Logits = Callable[[Sequence[int]], NDArray[Any]]
+
+
+def measure() -> list[Row]:
+    """Return, per family and kind, how many top tokens agree and how far log-probabilities of all tokens differ."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for family in FAMILIES:
+            model = make_checkpoint(family, Path(folder) / family, seed=7)
+            prompts = draw_prompts(model)
+            ours = [normalise(logits) for logits in map(open_transformers(model), prompts)]
+            for kind, limit in LIMITS.items():
+                file = model / f"{kind}.gguf"
+                write_gguf(model, file, kind)
+                reader, read = open_gguf(file)
+                theirs = [normalise(logits) for logits in map(read, prompts)]
+                pairs = list(zip(ours, theirs, strict=True))
+                same = sum(int(a.argmax() == b.argmax()) for a, b in pairs)
+                apart = max(float(np.abs(a - b).max()) for a, b in pairs)
+                rows.append(least(f"{family} {kind} in {reader}: same top token", same, f"of {PROMPTS}", PROMPTS, 0))
+                rows.append(most(f"{family} {kind} in {reader}: log-probabilities apart", apart, "nats", limit, 6))
+    return rows
+
+
+def draw_prompts(model: Path) -> list[list[int]]:
+    """Return ``PROMPTS`` prompts of 3 to 60 random words, as the model's own tokens."""
+    from transformers import AutoTokenizer
+
+    tokenizer, words, draw = AutoTokenizer.from_pretrained(model), " ".join(TEXTS).split(), random.Random(7)
+    texts = [" ".join(draw.choices(words, k=draw.randint(3, 60))) for _ in range(PROMPTS)]
+    return [tokenizer(text).input_ids for text in texts]
+
+
+def normalise(logits: NDArray[Any]) -> NDArray[Any]:
+    """Return log-probabilities of ``logits`` (tokens,), in nats."""
+    shifted = logits.astype(np.float64) - logits.max()
+    return np.asarray(shifted - np.log(np.exp(shifted).sum()))
+
+
+def open_transformers(folder: Path, file: str | None = None) -> Logits:
+    """Return what gives the logits (tokens,) after a prompt in transformers, from safetensors or a GGUF ``file``."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype=torch.float32).eval()
+
+    def read(prompt: Sequence[int]) -> NDArray[Any]:
+        with torch.inference_mode():
+            return np.asarray(model(torch.tensor([list(prompt)])).logits[0, -1].numpy())
+
+    return read
+
+
+def open_gguf(file: Path) -> tuple[str, Logits]:
+    """Return the reader's name and what gives the logits (tokens,) after a prompt."""
+    if importlib.util.find_spec("llama_cpp") is None:
+        return "transformers", open_transformers(file.parent, file.name)
+    from llama_cpp import Llama
+
+    model = Llama(str(file), n_ctx=POSITIONS, n_batch=POSITIONS, logits_all=True, verbose=False)
+
+    def read(prompt: Sequence[int]) -> NDArray[Any]:
+        model.reset()
+        model.eval(list(prompt))
+        return np.array(model.scores[len(prompt) - 1])
+
+    return "llama.cpp", read
+
+
+def main() -> None:
+    """Run it, print and store the rows."""
+    raise SystemExit(0 if publish("gguf-parity", measure(), 2) else 1)
+
+
+if __name__ == "__main__":
+    main()
