@@ -80,9 +80,13 @@ def open_gguf(file: Path) -> tuple[str, Logits]:
     """Return the reader's name and what gives the logits (tokens,) after a prompt."""
     if importlib.util.find_spec("llama_cpp") is None:
         return "transformers", open_transformers(file.parent, file.name)
-    from llama_cpp import Llama
+    from llama_cpp import GGML_TYPE_F32, Llama
 
-    model = Llama(str(file), n_ctx=POSITIONS, n_batch=POSITIONS, logits_all=True, verbose=False)
+    # keys and values kept in 16 bits, as by default, would hide what the file itself loses
+    model = Llama(
+        str(file), n_ctx=POSITIONS, n_batch=POSITIONS, logits_all=True, verbose=False, type_k=GGML_TYPE_F32,
+        type_v=GGML_TYPE_F32,
+    )  # fmt: skip
 
     def read(prompt: Sequence[int]) -> NDArray[Any]:
         model.reset()

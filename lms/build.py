@@ -23,6 +23,8 @@ from lms.resilient import Engine, ResilientEngine
 from lms.spec import OLLAMA, SCRIPTED, TRANSFORMERS, ModelSpec
 
 if TYPE_CHECKING:
+    from dspy.clients.provider import Provider
+
     from lms.in_process.shelf import Shelf
 
 LOADED = 2  # checkpoints of this process in memory at once; a third makes the least recently used give way
@@ -44,6 +46,7 @@ class Models:
         cached: whether DSPy may keep answers (see lms/cache.py).
         cached_scripted: whether those of the scripted teacher are kept too, which is quicker asked again.
         announce: called with a line that the user should see now.
+        provider: what tunes the LMs, such as `finetune.provider.TRLProvider`; without one `lm.finetune` is refused.
 
     Raises:
         RecipeError: the environment variable of a key is not set.
@@ -59,10 +62,11 @@ class Models:
         cached: bool = False,
         cached_scripted: bool = False,
         announce: Announce = lambda line: None,
+        provider: Provider | None = None,
     ):
         self.specs, self.ledger = dict(specs), ledger or Ledger("")
         self.concurrency, self.announce = concurrency, announce
-        self.cached, self.cached_scripted = cached, cached_scripted
+        self.cached, self.cached_scripted, self.provider = cached, cached_scripted, provider
         self.lms: dict[str, dspy.LM] = {}
         self.gates: dict[str, Gate] = {}
         self.weights: dict[str, str] = {}
@@ -118,6 +122,7 @@ class Models:
         return dspy.LM(
             f"{spec.model}#{fingerprint(spec, weights)}",
             engine=engine,
+            provider=self.provider,
             cache=self.cached and (self.cached_scripted or spec.provider != SCRIPTED),
             num_retries=0,  # the engine repeats what is worth it
             temperature=spec.temperature,
@@ -138,7 +143,7 @@ class Models:
             self._shelf = self._shelf or Shelf(LOADED)
             local = InProcessEngine(spec.name, self._shelf, max_batch=self._most(spec), num_ctx=spec.num_ctx)
             stack.callback(local.unload)
-            return stack.enter_context(local), spec.model, _identify_folder(Path(spec.name))
+            return stack.enter_context(local), spec.model, identify_folder(Path(spec.name))
         if spec.provider == OLLAMA:
             server = connect(spec)
             stack.callback(server.connection.close)
@@ -194,7 +199,7 @@ def fingerprint(spec: ModelSpec, weights: str = "") -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _identify_folder(folder: Path) -> str:
-    """Names, sizes, and times of a checkpoint's files; empty for a hub id."""
+def identify_folder(folder: Path) -> str:
+    """Return names, sizes, and times of a checkpoint's files as JSON; an empty list for a hub id."""
     files = sorted(path for path in folder.glob("*") if path.is_file()) if folder.is_dir() else []
     return json.dumps([(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files])

@@ -16,6 +16,7 @@ from dspy.lm15 import Request, Response
 
 from lms.faults import CUT, FILTERED, TOO_SLOW, classify
 from lms.gate import Gate, GivenUp, Outcome
+from lms.in_process.engine import InProcessEngine, path_of
 from lms.ledger import Ledger
 from lms.spec import ModelSpec
 
@@ -64,7 +65,7 @@ class ResilientEngine:
             Stopped: the run is ending.
             lm15 errors: the last failure, once `retries` or `patience` is used up; at once when repeating is useless.
         """
-        request = replace(request, model=self.name)
+        request = replace(request, model=self._model_for(request))
         failures = seeds = attempt = 0
         waited = 0.0  # seconds, for answers that did not come in time: not for hours
         busy_since: float | None = None
@@ -94,6 +95,22 @@ class ResilientEngine:
                 pause = min(FIRST_PAUSE * 2 ** min(attempt, DOUBLINGS), LAST_PAUSE)
                 self.gate.rest(max(random.uniform(pause / 2, pause), asked))
                 attempt += 1
+
+    def load(self, model: str) -> None:
+        """Load the checkpoint of a model string; raises ModelError.  What a server serves is its own business."""
+        if isinstance(self.engine, InProcessEngine):
+            self.engine.load(model)
+
+    def unload(self, model: str) -> None:
+        """Free the memory of that checkpoint, if it is one of this process."""
+        if isinstance(self.engine, InProcessEngine):
+            self.engine.unload(model)
+
+    def _model_for(self, request: Request) -> str:
+        """Return the model's name as the engine knows it: of a tuned copy of a local LM, the one that was asked."""
+        if isinstance(self.engine, InProcessEngine) and path_of(request.model) not in ("", self.spec.name):
+            return request.model
+        return self.name
 
     def _attempt(self, request: Request) -> Response:
         with self.gate.place() as place:

@@ -10,13 +10,18 @@ import json
 from typing import Any
 
 import dspy
-from dspy.adapters.base import Adapter
 
 from signatures.formats import LETTERS
 
 
-class ExamAdapter(Adapter):
-    """Renders the exam signatures; leaves the reading of answers to the examiner, who gets the whole text."""
+class ExamAdapter(dspy.ChatAdapter):
+    """Renders the exam signatures; leaves the reading of answers to the examiner, who gets the whole text.
+
+    Only of a chat adapter does DSPy know that its training data are chats; nothing else is taken over from it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(use_json_adapter_fallback=False)
 
     def format(
         self, signature: type[dspy.Signature], demos: list[dict[str, Any]], inputs: dict[str, Any]
@@ -32,6 +37,22 @@ class ExamAdapter(Adapter):
     def parse(self, signature: type[dspy.Signature], completion: str) -> dict[str, Any]:
         """Give every output field the whole text; never fails, because an unreadable answer is a result too."""
         return dict.fromkeys(signature.output_fields, completion)
+
+    def format_finetune_data(
+        self,
+        signature: type[dspy.Signature],
+        demos: list[dict[str, Any]],
+        inputs: dict[str, Any],
+        outputs: dict[str, Any],
+    ) -> dict[str, list[Any]]:
+        """Return ``{"messages": […]}``, the prompt of the exam and the answer, for `BootstrapFinetune`.
+
+        ``outputs`` are fields that were read, or hold the whole answer each, as `parse` leaves them.
+        """
+        fields = [str(outputs[name]) for name in signature.output_fields]
+        written = fields[0] if _is_answer(fields[0], signature) else None
+        answer = written or render_answer(dict(zip(signature.output_fields, fields, strict=True)))
+        return {"messages": [*self.format(signature, demos, inputs), {"role": "assistant", "content": answer}]}
 
 
 def render_question(signature: type[dspy.Signature], inputs: dict[str, Any]) -> str:
@@ -50,3 +71,11 @@ def render_question(signature: type[dspy.Signature], inputs: dict[str, Any]) -> 
 def render_answer(answer: dict[str, str]) -> str:
     """Render an answer as one line of JSON."""
     return json.dumps(answer, ensure_ascii=False)
+
+
+def _is_answer(text: str, signature: type[dspy.Signature]) -> bool:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):  # not JSON, or nested too deep
+        return False
+    return isinstance(found, dict) and found.keys() == signature.output_fields.keys()

@@ -1,8 +1,13 @@
-"""A DSPy engine for a local transformers model: requests of many threads are answered in batches."""
+"""A DSPy engine for a local transformers model: requests of many threads are answered in batches.
+
+An engine serves its own checkpoint, and any other that a request names as ``transformers/PATH``: a tuned copy of an
+LM, whose engine it shares, is answered with the tuned weights.
+"""
 
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -13,22 +18,27 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from corpus.errors import ModelError
 from corpus.text import reason_of
-from lms.in_process.chat import PROVIDER
+from lms.in_process.chat import PROVIDER, Chat
 from lms.in_process.job import Answer, Job
 from lms.in_process.shelf import Shelf, free_memory
 
 MAX_WAIT = 0.01  # seconds without a further request after which a batch is run
 WORKER = "in-process engine"  # name of the thread that answers
 MAX_TOKENS = 256  # of an answer whose request names no limit
+PREFIX = "transformers/"  # of a model string that names a checkpoint by its path
 
-_Entry = tuple[Job, Future[Answer]]
+_FINGERPRINT = re.compile(r"#[0-9a-f]{12}$")
+_Entry = tuple[str, Job, Future[Answer]]  # path of the checkpoint, what is asked of it, where the answer goes
 
 
 class InProcessEngine:
-    """Serves one local checkpoint to many threads; use as a context manager, so that its worker thread ends.
+    """Serves local checkpoints to many threads; use as a context manager, so that its worker thread ends.
+
+    The model string of a request chooses the checkpoint: ``transformers/PATH``, with or without ``#`` and a
+    fingerprint of 12 hexadecimal digits, is the one at that path; any other string means the engine's own.
 
     Args:
-        path: a folder or the id of a model on the Hub; see `Checkpoint`.
+        path: its own checkpoint: a folder or the id of a model on the Hub; see `Checkpoint`.
         shelf: where the checkpoint is kept, shared with other engines or not; by default one of its own.
         max_batch: most requests that are answered together.
         num_ctx: most tokens of prompt and answer together; the model's own limit holds besides.
@@ -48,6 +58,7 @@ class InProcessEngine:
         self._owns_shelf = shelf is None
         with self.shelf.borrow(path) as checkpoint:
             self.chat = checkpoint.chat
+        self._chats: dict[str, Chat] = {}  # of the checkpoints that are not its own
         self._queue: queue.Queue[_Entry | None] = queue.Queue()
         self._gate = threading.Lock()  # nothing enters the queue after its end
         self._closed = False
@@ -57,6 +68,15 @@ class InProcessEngine:
     def __deepcopy__(self, memo: dict[int, Any]) -> InProcessEngine:
         return self
 
+    def dump_state(self) -> dict[str, Any]:
+        """Return the constructor's arguments as JSON values, without the shelf."""
+        return {"path": self.path, "max_batch": self.max_batch, "num_ctx": self.num_ctx}
+
+    @classmethod
+    def load_state(cls, state: dict[str, Any]) -> InProcessEngine:
+        """Rebuild an engine from `dump_state`, with a shelf of its own."""
+        return cls(**state)
+
     def __enter__(self) -> InProcessEngine:
         return self
 
@@ -64,18 +84,32 @@ class InProcessEngine:
         self.close()
 
     def close(self) -> None:
-        """Answer what is waiting, end the worker thread, and unload the checkpoint if the shelf is the engine's own."""
+        """Answer what is waiting, end the worker thread, and unload the checkpoints if the shelf is the engine's own."""
         with self._gate:
             if not self._closed:
                 self._closed = True
                 self._queue.put(None)
         self._worker.join()
         if self._owns_shelf:
-            self.unload()
+            for path in (self.path, *list(self._chats)):
+                self.shelf.unload(path)
 
-    def unload(self) -> None:
-        """Free the memory of the checkpoint, once nobody uses it; the next request loads it again."""
-        self.shelf.unload(self.path)
+    def load(self, model: str = "") -> None:
+        """Load the checkpoint that a model string means, by default the engine's own, unless it is loaded.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        path = self._path_of(model)
+        with self.shelf.borrow(path) as checkpoint:
+            if path != self.path:
+                self._chats[path] = checkpoint.chat
+
+    def unload(self, model: str = "") -> None:
+        """Free the memory of that checkpoint, once nobody uses it; the next request loads it again."""
+        path = self._path_of(model)
+        self.shelf.unload(path)
+        self._chats.pop(path, None)
 
     def complete(self, request: Request) -> Response:
         """Answer one request, in a batch with those of other threads.
@@ -87,16 +121,17 @@ class InProcessEngine:
             lm15.ContextLengthError: prompt and `max_tokens` do not fit the context.
             lm15.InvalidRequestError: the model has no chat template, or one that does not take these messages.
             lm15.UnsupportedFeatureError: a message holds something that is not text.
-            lm15.UnsupportedModelError: the checkpoint was unloaded and cannot be loaded again.
+            lm15.UnsupportedModelError: the checkpoint cannot be loaded, or not again after it was unloaded.
             lm15.NotConfiguredError: the engine is closed.
             lm15.ServerError: torch failed, for lack of memory for one.
         """
-        job = self._job(request)
+        path = self._path_of(request.model)
+        job = self._job(request, self._chat_of(path))
         future: Future[Answer] = Future()
         with self._gate:
             if self._closed:
                 raise lm15.NotConfiguredError(f"the engine of {self.path} is closed", provider=PROVIDER)
-            self._queue.put((job, future))
+            self._queue.put((path, job, future))
         answer = future.result()
         return Response(
             id=None,
@@ -109,19 +144,33 @@ class InProcessEngine:
     def score(
         self, messages: Sequence[dict[str, str]], candidates: Sequence[str], per_token: bool = True
     ) -> list[float]:
-        """Return the log-probability of each candidate answer to ``messages``; see `Checkpoint.score`."""
+        """Return what its own checkpoint gives each candidate answer to ``messages``; see `Checkpoint.score`."""
         with self.shelf.borrow(self.path) as checkpoint:
             return checkpoint.score(messages, candidates, per_token)
 
-    def _job(self, request: Request) -> Job:
+    def _path_of(self, model: str) -> str:
+        return path_of(model) or self.path
+
+    def _chat_of(self, path: str) -> Chat:
+        if path == self.path:
+            return self.chat
+        if (chat := self._chats.get(path)) is None:
+            try:
+                with self.shelf.borrow(path) as checkpoint:
+                    chat = self._chats[path] = checkpoint.chat
+            except ModelError as error:
+                raise lm15.UnsupportedModelError(str(error), provider=PROVIDER) from error
+        return chat
+
+    def _job(self, request: Request, chat: Chat) -> Job:
         config = request.config
-        prompt = self.chat.encode(self.chat.render(_messages_of(request)))
+        prompt = chat.encode(chat.render(_messages_of(request)))
         max_tokens = config.max_tokens or MAX_TOKENS
-        limits = [limit for limit in (self.num_ctx, self.chat.positions) if limit is not None]
+        limits = [limit for limit in (self.num_ctx, chat.positions) if limit is not None]
         if limits and len(prompt) + max_tokens > min(limits):
             raise lm15.ContextLengthError(
                 f"{len(prompt)} prompt tokens and max_tokens {max_tokens} are more than {min(limits)} "
-                f"(num_ctx: {self.num_ctx or 'not set'}, the model's own limit: {self.chat.positions or 'none'}); "
+                f"(num_ctx: {self.num_ctx or 'not set'}, the model's own limit: {chat.positions or 'none'}); "
                 "shorten the prompt, lower max_tokens, or raise num_ctx up to the model's own limit",
                 provider=PROVIDER,
             )
@@ -131,18 +180,20 @@ class InProcessEngine:
         batch: list[_Entry] = []
         try:
             while batch := self._next_batch():
-                for (_, future), outcome in zip(batch, self._outcomes([job for job, _ in batch]), strict=True):
-                    if isinstance(outcome, Answer):
-                        future.set_result(outcome)
-                    else:
-                        future.set_exception(outcome)
+                for path, entries in _by_checkpoint(batch).items():
+                    outcomes = self._outcomes([job for _, job, _ in entries], path)
+                    for (_, _, future), outcome in zip(entries, outcomes, strict=True):
+                        if isinstance(outcome, Answer):
+                            future.set_result(outcome)
+                        else:
+                            future.set_exception(outcome)
         finally:  # an error that nobody foresaw ends the worker, but must leave nobody waiting
             with self._gate:
                 self._closed = True
             while not self._queue.empty():
                 if (entry := self._queue.get()) is not None:
                     batch.append(entry)
-            for _, future in batch:
+            for _, _, future in batch:
                 if not future.done():
                     future.set_exception(lm15.ServerError("the engine broke down, see stderr", provider=PROVIDER))
 
@@ -163,14 +214,14 @@ class InProcessEngine:
             batch.append(entry)
         return batch
 
-    def _outcomes(self, jobs: list[Job]) -> list[Answer | lm15.LM15Error]:
+    def _outcomes(self, jobs: list[Job], path: str | None = None) -> list[Answer | lm15.LM15Error]:
         """Return an answer or an error for each job.  A batch that takes too much memory is run in halves."""
         import torch
 
         kind: type[lm15.LM15Error] = lm15.ServerError
         halve = False
         try:
-            return [*self._generate(jobs)]
+            return [*self._generate(jobs, path or self.path)]
         except ModelError as error:
             kind, reason = lm15.UnsupportedModelError, str(error)
         except torch.OutOfMemoryError as error:
@@ -181,12 +232,24 @@ class InProcessEngine:
         if halve:
             free_memory()
             middle = len(jobs) // 2
-            return self._outcomes(jobs[:middle]) + self._outcomes(jobs[middle:])
+            return self._outcomes(jobs[:middle], path) + self._outcomes(jobs[middle:], path)
         return [kind(reason, provider=PROVIDER) for _ in jobs]
 
-    def _generate(self, jobs: list[Job]) -> list[Answer]:
-        with self.shelf.borrow(self.path) as checkpoint:
+    def _generate(self, jobs: list[Job], path: str) -> list[Answer]:
+        with self.shelf.borrow(path) as checkpoint:
             return checkpoint.generate(jobs)
+
+
+def path_of(model: str) -> str:
+    """Return the path in a model string ``transformers/PATH`` with or without a fingerprint; of any other, nothing."""
+    return _FINGERPRINT.sub("", model).removeprefix(PREFIX) if model.startswith(PREFIX) else ""
+
+
+def _by_checkpoint(batch: list[_Entry]) -> dict[str, list[_Entry]]:
+    entries: dict[str, list[_Entry]] = {}
+    for entry in batch:
+        entries.setdefault(entry[0], []).append(entry)
+    return entries
 
 
 def _messages_of(request: Request) -> list[dict[str, str]]:

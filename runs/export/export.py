@@ -15,12 +15,13 @@ from corpus.errors import RunError, UsageError
 from corpus.jsonl import write_jsonl, write_text_atomically
 from corpus.records import Task
 from corpus.split import Split
-from runs.card import gather_facts, strip_places, without_places
+from runs.card import gather_facts, strip_places
 from runs.export.folder import replace_folder, write_record
 from runs.export.parquet import CHAT, PROMPT_COMPLETION, item_features, write_parquet
 from runs.export.rows import Row, chat_rows, full_rows, official_rows, training_rows
 from runs.export.selection import Selection, select_items
 from runs.folder import Run
+from runs.public_recipe import public_recipe
 
 SPLITS: dict[Split, str] = {"train": "train", "validation": "validation", "heldout": "test"}
 TASKS: tuple[Task, ...] = ("EU", "EA")
@@ -65,7 +66,7 @@ def export_run(run: Run, target: Path, license_id: str = "") -> Exported:
     with replace_folder(target) as folder:
         configs = _write_rows(run, selection, folder)
         write_text_atomically(folder / "README.md", write_datacard(facts, Packaging(configs, chosen)))
-        recipe = yaml.safe_dump(_recipe(run), sort_keys=False, allow_unicode=True)
+        recipe = yaml.safe_dump(public_recipe(run.recipe), sort_keys=False, allow_unicode=True)
         write_text_atomically(folder / "recipe.yaml", recipe)
         counts = {name: len(selection.of(split)) for split, name in SPLITS.items()}
         write_record(folder, _provenance(facts, chosen, counts))
@@ -94,20 +95,6 @@ def _write_rows(run: Run, selection: Selection, folder: Path) -> list[DataConfig
     formats = ", ".join(run.recipe.train.formats)
     about = {name: text + formats if text.endswith(" ") else text for name, text in _ABOUT.items()}
     return [DataConfig(name, about[name], paths) for name, paths in files.items() if paths]
-
-
-def _recipe(run: Run) -> Any:
-    """The recipe as resolved, without addresses and without paths of this machine."""
-    addresses = {"__all__": {"base_url"}}
-    return _strip(run.recipe.model_dump(mode="json", exclude={"lms": addresses, "panel": addresses}))
-
-
-def _strip(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _strip(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_strip(inner) for inner in value]
-    return without_places(value) if isinstance(value, str) else value
 
 
 def _provenance(facts: CardFacts, license_id: str, counts: Mapping[str, int]) -> dict[str, Any]:

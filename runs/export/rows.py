@@ -34,7 +34,8 @@ def full_rows(items: Iterable[UnderstandingItem | ApplicationItem], task: Task) 
 
 def training_rows(items: Sequence[UnderstandingItem | ApplicationItem], config: TrainConfig, seed: int) -> list[Row]:
     """Return prompt/completion rows in the recipe's formats, each item once in each, under its own names."""
-    return [{**row} for row in make_rows(items, dict.fromkeys(config.formats, 1), seed)]
+    rows = make_rows(items, dict.fromkeys(config.formats, 1), seed)
+    return [{"prompt": row["prompt"], "completion": row["completion"]} for row in rows]
 
 
 def chat_rows(rows: Iterable[Row]) -> list[Row]:

@@ -120,14 +120,15 @@ def _facts(marker: dict[str, Any]) -> dict[str, Any]:
 
 
 def _say_tuning(config: TrainConfig) -> dict[str, str]:
-    """The settings that the page names; what `auto` became stands among the reasons of the training."""
+    """The settings that the page names; what became of `auto` stands among the reasons of the training."""
     adapter = f" (rank {config.lora.rank}, alpha {config.lora.alpha})" if config.has_adapter else ""
-    return {
+    said = {
         "preset": config.preset,
         "method": config.method + adapter,
         "layout": config.layout,
         "precision": config.precision,
     }
+    return {name: value for name, value in said.items() if value != "auto"}
 
 
 def _say_programs(run: Run) -> list[str]:

@@ -146,7 +146,7 @@ def test_training_rows_are_those_that_the_student_is_tuned_on(load: Callable[...
     for part, split in SPLITS.items():
         rows = make_rows(list(read_items(run, part)), {"option": 1, "open": 1}, run.recipe.seed)
         pairs, chats = load("prompt_completion")[split], load("chat")[split]
-        assert pairs.to_list() == rows
+        assert pairs.to_list() == [{"prompt": row["prompt"], "completion": row["completion"]} for row in rows]
         assert pairs.features == PROMPT_COMPLETION
         assert chats.to_list() == [{"messages": row["prompt"] + row["completion"]} for row in rows]
         assert chats.features == CHAT
