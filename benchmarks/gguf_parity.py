@@ -20,7 +20,7 @@ from finetune.gguf import write_gguf
 from finetune.gguf.writer import Kind
 from tests.finetune.checkpoints import POSITIONS, TEXTS, make_checkpoint
 
-FAMILIES = ("llama", "mistral", "qwen2", "gemma")
+FAMILIES = ("llama", "mistral", "qwen2")
 PROMPTS = 200
 LIMITS: dict[Kind, float] = {"f32": 1e-3, "f16": 2e-2}
 Logits = Callable[[Sequence[int]], NDArray[Any]]

@@ -166,12 +166,24 @@ def curate(recipe: RecipePath, overrides: Overrides = None, out: Out = None, emo
 
 
 @app.command()
-def train(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
+def train(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    out: Out = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be trained, how, and with what memory; train nothing.")
+    ] = False,
+) -> None:
     """Tune the student on the training items.
 
-    Example: emoreason train recipes/quickstart.yaml
+    Example: emoreason train recipes/quickstart.yaml --dry-run
     """
-    _run(("train",), recipe, overrides, out)
+    if dry_run:
+        from cli.train import print_training_plan
+
+        print_training_plan(recipe, list(overrides or []), out)
+    else:
+        _run(("train",), recipe, overrides, out)
 
 
 @app.command()

@@ -228,7 +228,6 @@ def _arguments(config: TrainConfig, plan: Plan, machine: Machine, seed: int, wor
         metric_for_best_model="eval_loss" if keeps_best else None,
         restore_callback_states_from_checkpoint=config.patience is not None,
         logging_steps=10,
-        logging_dir=None,
         report_to=config.tracker,
         include_num_input_tokens_seen="non_padding",
         disable_tqdm=True,

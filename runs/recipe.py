@@ -80,7 +80,7 @@ class Recipe(BaseModel):
 
 # Keys that decide how a run goes but not what an answer says; they may differ when a run goes on.
 _OPERATIONAL = re.compile(
-    r"generate\.(?:concurrency|cache)|exam\.batch_size|curate\.min_\w+|train\.threads|limits\.\w+|analyse\.\w+|panel\..+"
+    r"generate\.(?:concurrency|cache)|exam\.batch_size|curate\.min_\w+|train\.(?:threads|tracker)|limits\.\w+|analyse\.\w+|panel\..+"
     r"|compile\..+|rounds\..+|lms\.(?:reflection|examinee)\..+"
     r"|lms\.\w+\.(?:base_url|api_key_env|num_ctx|max_tokens|keep_alive|timeout|retries|patience|concurrency|prices(?:\.\w+)?)"
 )

@@ -39,7 +39,9 @@ def list_tensors(model: Path, config: Any, architecture: Architecture, kind: ggu
         next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture.name), config.num_hidden_layers
     )
     tied = config.tie_word_embeddings
-    heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads} if architecture.permuted else {}
+    heads = (
+        {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads} if architecture.permuted else {}
+    )
     found = []
     for shard in _list_shards(model):
         with safe_open(shard, framework="pt") as file:

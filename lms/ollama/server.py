@@ -127,9 +127,15 @@ class OllamaServer:
 
     def pull(self) -> Iterator[Progress]:
         """Fetch the model from the registry that the server uses."""
-        with self._boundary(), self._open(PULL_SECONDS) as client:
+        with self.calling(PULL_SECONDS) as client:
             for line in client.pull(self.spec.name, stream=True):
                 yield Progress(line.status or "", line.completed or 0, line.total or 0)
+
+    @contextmanager
+    def calling(self, seconds: float) -> Iterator[ollama.Client]:
+        """Yield a client that waits so long for each line of an answer."""
+        with self._boundary(), self._open(seconds) as client:
+            yield client
 
     def granted_context(self) -> int | None:
         """Return the context that the server holds for the model at present, in tokens; None when it is not loaded."""

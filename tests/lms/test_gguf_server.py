@@ -12,7 +12,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dspy
@@ -26,6 +25,7 @@ from lms.ledger import Ledger
 from lms.spec import ModelSpec
 
 pytest.importorskip("llama_cpp", reason="the extra gguf is not installed")
+pytest.importorskip("sse_starlette", reason="llama-cpp-python is installed without its server")
 
 TEXTS = ["The kettle was still warm when Ada came back from the yard.", "Who moved the ladder?", "She waited."] * 20
 CONTEXT = 512
