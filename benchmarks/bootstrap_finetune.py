@@ -33,10 +33,14 @@ from signatures.exam_adapter import ExamAdapter
 
 SESSIONS, HELD_OUT, SEED = 120, 25, 5  # sessions; of them the last so many are for the exam
 MOST_HELD_OUT = 120  # items
-# One kind of question, as in recipes/quickstart.yaml: few situations, which so small a student can learn.
-KINDS = (
-    "complex_emotions", "emotional_cues", "personal_beliefs_and_experiences", "perspective_taking",
-    "Personal-Self", "Personal-Others", "Social-Others", "Social-Self",
+# One kind of understanding and one of application, as in recipes/quickstart.yaml: few situations, which so small a
+# student can learn.
+WEIGHTS = {"unexpected_outcome": 1.0} | dict.fromkeys(
+    (
+        "complex_emotions", "emotional_cues", "personal_beliefs_and_experiences", "perspective_taking",
+        "Personal-Self", "Personal-Others", "Social-Others", "Social-Self / Response",
+    ),
+    0.0,
 )  # fmt: skip
 SETTINGS: dict[str, Any] = {
     "epochs": 8, "batch_size": 8, "learning_rate": 2e-3, "warmup_steps": 20, "max_length": 512,
@@ -85,7 +89,7 @@ def is_right(example: dspy.Example, prediction: dspy.Prediction, trace: object =
 
 
 def _write_items() -> tuple[list[Item], list[Item]]:
-    plans = list(make_plans(PlanConfig(sessions=SESSIONS, weights=dict.fromkeys(KINDS, 0)), SEED))
+    plans = list(make_plans(PlanConfig(sessions=SESSIONS, weights=WEIGHTS), SEED))
     taught = assemble_items(list(write_items(plans[:-HELD_OUT], None)), SEED)
     held_out = assemble_items(list(write_items(plans[-HELD_OUT:], None)), SEED + 1)
     known = {item.scenario for item in taught}

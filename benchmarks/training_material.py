@@ -47,5 +47,3 @@ def train_apart(folder: Path, base: Path, config: TrainConfig, rows: list[Row], 
 def start_command(folder: Path) -> list[str]:
     """Return the command that trains a job folder."""
     return [sys.executable, "-m", "finetune", str(folder)]
-
-

@@ -43,7 +43,9 @@ def measure(run: Run, material: Material, base: Path, root: Path) -> Iterator[Ro
     untuned = _accuracy(base, heldout)
     yield Row("held-out likelihood accuracy of the untuned student", round(100 * untuned, 1), "percent", "none", True)
     yield Row("held-out likelihood accuracy, paper preset", round(100 * paper.right, 1), "percent", "none", True)
-    yield least("held-out likelihood accuracy, default preset", 100 * ours.right, "percent", round(100 * paper.right, 1), 1)
+    yield least(
+        "held-out likelihood accuracy, default preset", 100 * ours.right, "percent", round(100 * paper.right, 1), 1
+    )
     yield Row("wall time, paper preset", round(paper.seconds / 60, 1), "minutes", "none", True)
     yield most("wall time of the default preset, against the paper's", ours.seconds / paper.seconds, "times", 0.5)
 

@@ -22,6 +22,9 @@ def measure(material: Material, base: Path, root: Path) -> Iterator[Row]:
     ours = train_apart(root / "default", base, TrainConfig.model_validate(named), rows, [])
     assert paper.tokens == ours.tokens
     yield least(
-        "useful tokens a second, against the paper's recipe", ours.tokens_per_second / paper.tokens_per_second, "times", 5
+        "useful tokens a second, against the paper's recipe",
+        ours.tokens_per_second / paper.tokens_per_second,
+        "times",
+        5,
     )
     yield most("peak memory, against the paper's recipe", ours.peak_memory / paper.peak_memory, "times", 1, 3)

@@ -412,6 +412,45 @@ def export(
 
 
 @app.command()
+def ship(
+    run_path: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run folder, a training job, or a merged model.", show_default=False)
+    ],
+    to: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--to", metavar="KIND:PLACE", help="ollama:NAME[:TAG], gguf:FILE, or merged:DIR (for vLLM)."),
+    ] = None,
+    quantize: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="KIND", help="f32, f16, q8_0; for Ollama also q4_K_M, q4_K_S. Default: f16."),
+    ] = None,
+    base_url: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--base-url", metavar="URL", help="The Ollama server. Default: the one of this machine."),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace a model of that name.")] = False,
+    converter: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="PATH", help="llama.cpp's convert_hf_to_gguf.py, instead of our own writer."),
+    ] = None,
+    push: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="ORG/NAME", help="Upload student and card to the Hugging Face hub."),
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Make the pushed model private.")] = False,
+) -> None:
+    """Hand the tuned student over to Ollama, to llama.cpp, or to vLLM, and check that it arrived the same.
+
+    Example: emoreason ship out/quickstart --to ollama:student --quantize q8_0
+    """
+    from rich.console import Console
+
+    from cli.ship import ship_and_print
+
+    ship_and_print(run_path, to, quantize, base_url, replace, converter, push, private, Console())
+
+
+@app.command()
 def show(
     run_path: RunPath,
     key: Annotated[

@@ -89,7 +89,7 @@ def run_job(folder: Path, on_step: OnStep, say: Say = lambda line: None) -> Trai
         say(line)
     check_memory(estimate(config, plan, size), machine)
     chat = Chat(job.base, tokenizer, None)
-    ends = end_tokens(tokenizer, _generation_config(job.base))
+    ends = end_tokens(chat, _generation_config(job.base))
     encoded, dropped = keep_fitting(encode_rows(chat, train, ends), config.max_length, config.too_long)
     looked_at, unseen = keep_fitting(encode_rows(chat, validation, ends), config.max_length, config.too_long)
     _introduce(tokenizer, encoded, [*dropped, *unseen], config, say)
@@ -97,7 +97,7 @@ def run_job(folder: Path, on_step: OnStep, say: Say = lambda line: None) -> Trai
         load_model(job.base, config, plan), tokenizer, encoded, looked_at, config, plan, machine, job.seed,
         folder / CHECKPOINTS, on_step,
     )  # fmt: skip
-    _save(tuned, tokenizer, job, folder)
+    _save(tuned, tokenizer, ends, job, folder)
     result = _result(tuned, encoded, dropped, plan, machine)
     if tuned.trainer.is_world_process_zero():
         (folder / "result.json").write_text(json.dumps(asdict(result)), encoding="utf-8")
@@ -127,17 +127,18 @@ def _introduce(tokenizer: Any, rows: list[Encoded], dropped: list[str], config: 
         say(("→ " if learned else "") + text)
 
 
-def _save(tuned: Tuned, tokenizer: Any, job: Job, folder: Path) -> None:
+def _save(tuned: Tuned, tokenizer: Any, ends: set[int], job: Job, folder: Path) -> None:
     """Save the student; with several processes the trainer gathers the weights, and the first one writes."""
     trainer = tuned.trainer
     if job.config.has_adapter:
         trainer.save_model(str(folder / ADAPTER))
         if trainer.is_world_process_zero():
-            merge_adapter(job.base, folder / ADAPTER, tokenizer, folder / TUNED)
+            merge_adapter(job.base, folder / ADAPTER, tokenizer, ends, folder / TUNED)
     elif trainer.accelerator.num_processes > 1:
+        trainer.model.generation_config.eos_token_id = sorted(ends)
         trainer.save_model(str(folder / TUNED))
     else:
-        save_whole(trainer.model, tokenizer, folder / TUNED)
+        save_whole(trainer.model, tokenizer, ends, folder / TUNED)
     trainer.accelerator.wait_for_everyone()
 
 

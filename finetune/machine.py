@@ -54,7 +54,9 @@ class Machine:
 
     def __str__(self) -> str:
         if self.gpus:
-            return ", ".join(f"{gpu.name} ({gpu.free / 1e9:.1f} of {gpu.memory / 1e9:.1f} GB free)" for gpu in self.gpus)
+            return ", ".join(
+                f"{gpu.name} ({gpu.free / 1e9:.1f} of {gpu.memory / 1e9:.1f} GB free)" for gpu in self.gpus
+            )
         return f"{self.device}, {self.cores} cores, {self.ram_free / 1e9:.1f} GB free"
 
 

@@ -23,7 +23,6 @@ class Row(TypedDict):
     completion: list[dict[str, str]]
 
 
-
 def make_rows(
     items: Sequence[UnderstandingItem | ApplicationItem],
     formats: Mapping[AnswerFormat, int],

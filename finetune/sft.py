@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from logging import LogRecord, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,13 @@ def tune(
         args=_arguments(config, plan, machine, seed, work, bool(validation)),
     )
     trainer.remove_callback(PrinterCallback)  # on_step reports
+    logger = getLogger("transformers.trainer")
+    logger.addFilter(_is_no_tied_head)
     weights = list(trainer.model.parameters())
-    trainer.train(resume_from_checkpoint=find_checkpoint(work))
+    try:
+        trainer.train(resume_from_checkpoint=find_checkpoint(work))
+    finally:
+        logger.removeFilter(_is_no_tied_head)
     best = trainer.state.best_model_checkpoint
     return Tuned(
         trainer=trainer,
@@ -159,6 +165,11 @@ def find_checkpoint(work: Path) -> str | None:
             continue
         return str(path)
     return None
+
+
+def _is_no_tied_head(record: LogRecord) -> bool:
+    """A head that is tied to the embedding is in no checkpoint; transformers reports it as missing."""
+    return "missing keys in the checkpoint model loaded: ['lm_head.weight']" not in record.getMessage()
 
 
 class _Clock:

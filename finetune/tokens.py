@@ -16,6 +16,7 @@ from finetune.rows import Row
 from lms.in_process.chat import Chat
 
 IGNORED = -100  # label of a token without loss, as in torch's cross entropy
+_PROBE = "which token ends this"
 NAMED = 5  # rows over the limit that a message names
 
 
@@ -113,11 +114,21 @@ def show_masked(tokenizer: Any, row: Encoded, loss_on: str) -> list[tuple[str, b
     return [(tokenizer.decode(row.ids[: row.answer]), False), (tokenizer.decode(row.ids[row.answer :]), True)]
 
 
-def end_tokens(tokenizer: Any, generation_config: Any) -> set[int]:
-    """Return the tokens at which generation stops: those of the generation config, and the tokenizer's own."""
-    told = generation_config.eos_token_id
-    ends = set(told) if isinstance(told, list) else {told}
-    return {token for token in (*ends, tokenizer.eos_token_id) if token is not None}
+def end_tokens(chat: Chat, generation_config: Any) -> set[int]:
+    """Return the tokens at which generation stops, or must: those of the generation config, the tokenizer's own, and
+    the one with which the chat template ends an answer, which not every generation config names (Gemma's does not).
+    """
+    tokenizer, told = chat.tokenizer, generation_config.eos_token_id
+    ends = {*(told if isinstance(told, list) else [told]), tokenizer.eos_token_id, _turn_end(chat)}
+    return ends - {None}
+
+
+def _turn_end(chat: Chat) -> int | None:
+    """Return the first special token that the template writes behind an answer, None if it writes none."""
+    asked, answer = [{"role": "user", "content": _PROBE}], [{"role": "assistant", "content": _PROBE}]
+    behind = chat.render_whole([*asked, *answer]).rpartition(_PROBE)[2]
+    known = chat.tokenizer.added_tokens_decoder
+    return next((token for token in chat.encode(behind) if token in known and known[token].special), None)
 
 
 def _encode(chat: Chat, row: Row, ends: set[int]) -> Encoded:
@@ -133,7 +144,7 @@ def _encode(chat: Chat, row: Row, ends: set[int]) -> Encoded:
     if last is None:
         names = ", ".join(repr(chat.tokenizer.convert_ids_to_tokens(end)) for end in sorted(ends))
         raise TrainingError(
-            f"the chat template of {chat.name} does not end an answer with {names}; "
+            f"the chat template of {chat.name} ends an answer with no special token, such as {names}; "
             "a student tuned on it would never stop"
         )
     return Encoded(row["id"], prompt + answer[: last + 1], len(prompt))

@@ -54,5 +54,5 @@ def warm_up(random: Path, texts: Sequence[str], config: TrainConfig, seed: int, 
     work = folder.with_name("warm-up")
     model = load_model(str(random), own, plan)
     tuned = tune(model, tokenizer, pieces, (), own, plan, machine, seed, work, on_step)
-    save_whole(tuned.trainer.model, tokenizer, folder)
+    save_whole(tuned.trainer.model, tokenizer, [tokenizer.eos_token_id], folder)
     shutil.rmtree(work, ignore_errors=True)

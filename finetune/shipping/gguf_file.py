@@ -24,11 +24,13 @@ def make_gguf(model: Path, file: Path, kind: Kind, converter: Path | None) -> No
         write_gguf(model, file, kind)
         return
     if not converter.is_file():
-        raise ShippingError(f"--converter {converter}: no such file; give the path of llama.cpp's convert_hf_to_gguf.py")
+        raise ShippingError(
+            f"--converter {converter}: no such file; give the path of llama.cpp's convert_hf_to_gguf.py"
+        )
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(file.name + ".partial")
     command = [sys.executable, str(converter), str(model), "--outfile", str(partial), "--outtype", kind]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode or not partial.is_file():
         partial.unlink(missing_ok=True)
         said = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]

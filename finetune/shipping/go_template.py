@@ -137,7 +137,7 @@ def _run(block: _Block, scope: dict[str, Any]) -> Iterator[str]:
         if isinstance(part, str):
             yield part
         elif isinstance(part, list):
-            if len(part) == 3 and part[1] in (":=", "="):  # noqa: PLR2004 - `$name = value`
+            if len(part) == 3 and part[1] in (":=", "="):
                 scope[part[0]] = _value(part[2], scope)
             else:
                 yield str(_value(part[0], scope))

@@ -46,7 +46,7 @@ def read_quantization(text: str, known: tuple[str, ...] = QUANTIZATIONS) -> str:
     if text.lower() in spelt:
         return spelt[text.lower()]
     nearest = process.extractOne(text.lower(), list(spelt))
-    near = f"did you mean {spelt[nearest[0]]}? " if nearest and nearest[1] > 50 else ""  # noqa: PLR2004
+    near = f"did you mean {spelt[nearest[0]]}? " if nearest and nearest[1] > 50 else ""
     raise ShippingError(f"--quantize {text}: {near}Possible here: {', '.join(known)}")
 
 

@@ -18,7 +18,7 @@ from tests.doubles.checks import (
 )
 from tests.doubles.faults import RUNNER_CRASH
 from tests.doubles.models import Model
-from tests.doubles.overflow import Messages, Window, count_prompt
+from tests.doubles.overflow import Messages, Window
 from tests.doubles.scheduler import LOAD_TIME_OPTIONS, Launch, Runner
 from tests.doubles.wire import Refusal, dump, omit_empty
 
@@ -100,7 +100,7 @@ def converse(call: Call, body: dict[str, Any], task: Task) -> Generator[Delta]:
         if body.get("_debug_render_only"):
             yield Delta(rendered=render(messages))
             return
-        tokens = count_prompt(messages, double.count)
+        tokens = double.count_prompt(messages)
         if call.meets("overflow"):
             tokens = max(tokens, 2 * asked.window.ctx + 1)
         read = asked.window.cut(tokens)

@@ -22,6 +22,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -31,7 +32,8 @@ from tests.doubles.faults import Fault, FaultBook, Spread
 from tests.doubles.generation import Reply
 from tests.doubles.handler import Handler
 from tests.doubles.models import Mode, Model, Models, mode_of
-from tests.doubles.overflow import quarter_of_bytes
+from tests.doubles.overflow import Messages, quarter_of_bytes
+from tests.doubles.overflow import count_prompt as count_texts
 from tests.doubles.scheduler import Scheduler
 
 __all__ = ["Fault", "Mode", "Model", "OllamaDouble", "Recorded", "Reply"]
@@ -92,6 +94,7 @@ class OllamaDouble:
         latency: how long an answer takes besides, while its place is held.
         reply: what the model says; it gets the native body, less the messages that did not fit.
         count: the tokens of a text.
+        count_prompt: the tokens of a whole prompt; by default those of its texts, and a few per message.
         port: 0 for a free one.
         log: a file to which a JSON line is appended for each chat.
         honours_truncate: False for a server that ignores `truncate` and `shift` (before 0.12.6, or behind a proxy).
@@ -109,6 +112,7 @@ class OllamaDouble:
         latency: float = 0.0,
         reply: Replier = lambda body: "Paris",
         count: Callable[[str], int] = quarter_of_bytes,
+        count_prompt: Callable[[Messages], int] | None = None,
         port: int = 0,
         honours_truncate: bool = True,
         log: Path | None = None,
@@ -116,6 +120,7 @@ class OllamaDouble:
         self.version, self.default_ctx, self.honours_truncate = version, default_ctx, honours_truncate
         self.chunk_seconds, self.latency = chunk_seconds, latency
         self.reply, self.count = reply, count
+        self.count_prompt = count_prompt or partial(count_texts, count=count)
         self.key = ""
         self.models = Models(Model(m, mode=mode_of(version)) if isinstance(m, str) else m for m in models)
         self.pullable: set[str] = set()

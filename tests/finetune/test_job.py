@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from corpus.errors import TrainingError
+from finetune.__main__ import main
 from finetune.config import ScratchConfig, TrainConfig
 from finetune.job import is_finished, read_result, run_job, write_job
 from finetune.rows import Row
@@ -88,6 +89,16 @@ def test_an_adapter_on_each_family_is_merged_into_plain_weights(architecture: st
     assert (tmp_path / "job" / "adapter" / "adapter_config.json").is_file()
 
 
+def test_a_student_stops_where_its_template_ends_an_answer(tmp_path: Path) -> None:
+    """Gemma's generation config does not name <end_of_turn>: a student would write on behind its answer."""
+    from transformers import AutoTokenizer, GenerationConfig
+
+    model = make_checkpoint("gemma", tmp_path / "base")
+    train(tmp_path / "job", model, method="lora", lora={"rank": 4}, max_steps=1)
+    end = AutoTokenizer.from_pretrained(model).convert_tokens_to_ids("<end_of_turn>")
+    assert end in GenerationConfig.from_pretrained(tmp_path / "job" / "tuned").eos_token_id
+
+
 def test_packed_rows_do_not_see_each_other(base: Path, tmp_path: Path) -> None:
     """The loss of rows in one sequence is that of the same rows apart."""
     import torch
@@ -132,11 +143,12 @@ def test_a_killed_training_goes_on_to_the_same_weights(base: Path, tmp_path: Pat
 
 
 def test_the_best_checkpoint_is_kept_and_patience_ends_a_training(base: Path, tmp_path: Path) -> None:
+    wrong: list[Row] = [{**row, "completion": [{"role": "assistant", "content": "Ring Bo."}]} for row in ROWS]
     result, _ = train(
-        tmp_path, base, rows=ROWS[8:], max_steps=400, learning_rate=0.02, checkpoint_steps=5, patience=2, keep="best",
+        tmp_path, base, wrong, max_steps=100, learning_rate=0.01, checkpoint_steps=5, patience=2, keep="best",
         schedule="constant",
     )  # fmt: skip
-    assert result.steps < 400
+    assert result.steps < 100
     losses = dict(result.validation_loss)
     assert result.best_step == min(losses, key=lambda step: losses[step])
 
@@ -167,16 +179,18 @@ def test_a_base_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_is_trained_in_a_process_of_its_own(base: Path, tmp_path: Path) -> None:
+def test_a_folder_is_trained_in_a_process_of_its_own(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = prepare(tmp_path / "job", base, max_steps=3)
     done = subprocess.run([sys.executable, "-m", "finetune", str(folder)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "step 3/3" in done.stdout
     assert is_finished(folder)
     (folder / "job.json").write_text(json.dumps({"base": str(base)}))
-    failed = subprocess.run([sys.executable, "-m", "finetune", str(folder)], cwd=ROOT, capture_output=True, text=True)
-    assert failed.returncode == 1
-    assert failed.stderr.splitlines()[-1].startswith("error: ")
+    assert main([str(folder)]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+    assert main([]) == 2
 
 
 def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:

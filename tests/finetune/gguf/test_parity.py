@@ -18,7 +18,8 @@ LLAMA3 = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_fre
 LINEAR = {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}
 TEXTS = (
     "Who moved the ladder?", "In 2024 she had 1234567 kettles, 12 of them 3.5 kg.", "one\n\ntwo\r\n  three\n", "  x  ",
-    "\t\tdef f(x):\n\treturn 1", "[[ ## reasoning ## ]]\nHe's proud.\n\n[[ ## answer ## ]]\nB", "Zoë said “né” — 🙂👍🏽 été",
+    "\t\tdef f(x):\n\treturn 1", "[[ ## reasoning ## ]]\nHe's proud.\n\n[[ ## answer ## ]]\nB",
+    "Zoë said “né” — 🙂👍🏽 été",
 )  # fmt: skip
 # llama.cpp looks Gemma's activation up in a table of 16-bit numbers
 APART = {"llama": 1e-3, "mistral": 1e-3, "qwen2": 1e-3, "gemma": 1e-2}
