@@ -1,11 +1,13 @@
 """What DSPy's BootstrapFinetune makes of a tiny student, through the project's own provider, with a scripted teacher.
 
-The teacher answers the exam's own prompts; answers that are right are what the student is tuned on.  The student has
-random weights and is examined on items of other sessions.
+The program names the feeling in a scenario, among the six choices of an item, in the compact exam format.  The teacher
+answers its prompts; answers that are right are what the student is tuned on.  The student has random weights and is
+examined on scenarios that it was not taught.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,24 +17,24 @@ from typing import Any
 
 import dspy
 from dspy.teleprompt import BootstrapFinetune
+from dspy.utils.exceptions import AdapterParseError
 
 from benchmarks.judge import scripted, write_items
 from benchmarks.table import Row, most
 from corpus.assemble import assemble_items
 from corpus.config import PlanConfig
 from corpus.plans import make_plans
-from corpus.records import ApplicationItem, UnderstandingItem
-from eval.exam import Exam, keys_of
+from corpus.records import Plan, UnderstandingItem
 from eval.statistics import paired_change
 from finetune.config import ScratchConfig
 from finetune.provider import TRLProvider
-from finetune.rows import make_row
 from finetune.scratch import make_student
 from lms.in_process.engine import InProcessEngine
+from signatures.exam import exam_inputs, exam_signature
 from signatures.exam_adapter import ExamAdapter
 
-SESSIONS, HELD_OUT, SEED = 120, 25, 5  # sessions; of them the last so many are for the exam
-MOST_HELD_OUT = 120  # items
+SESSIONS, HELD_OUT, SEED = 160, 40, 5  # sessions; of them the last so many are for the examination
+TAUGHT, EXAMINED = 400, 100  # most items
 # One kind of understanding and one of application, as in recipes/quickstart.yaml: few situations, which so small a
 # student can learn.
 WEIGHTS = {"unexpected_outcome": 1.0} | dict.fromkeys(
@@ -43,37 +45,31 @@ WEIGHTS = {"unexpected_outcome": 1.0} | dict.fromkeys(
     0.0,
 )  # fmt: skip
 SETTINGS: dict[str, Any] = {
-    "epochs": 8, "batch_size": 8, "learning_rate": 2e-3, "warmup_steps": 20, "max_length": 512,
+    "epochs": 5, "batch_size": 8, "learning_rate": 3e-3, "warmup_steps": 20, "max_length": 512,
 }  # fmt: skip
 SECONDS = 180
-Item = UnderstandingItem | ApplicationItem
 
 
 def measure() -> list[Row]:
     """Return accuracy on held-out items before and after, the paired difference's interval, and the time."""
     started = time.monotonic()
-    taught, held_out = _write_items()
-    with TemporaryDirectory() as name:
+    taught, held_out = _write_examples()
+    with TemporaryDirectory() as name, dspy.context(adapter=ExamAdapter(), disable_history=True):
         base = Path(name) / "base"
-        texts = [m["content"] for item in taught for m in _messages(item)]
-        make_student(texts, ScratchConfig(vocabulary=4000, hidden=128, layers=3, heads=4), 512, SEED, base)
+        make_student(_texts(taught), ScratchConfig(vocabulary=2000, hidden=96, layers=2, heads=4), 512, SEED, base)
         with InProcessEngine(str(base)) as engine:
             lm = dspy.LM(
                 f"transformers/{base}", engine=engine, provider=TRLProvider(Path(name) / "tuned"), cache=False,
-                temperature=0.0, max_tokens=64,
+                temperature=0.0, max_tokens=24,
             )  # fmt: skip
-            student, teacher = Exam("generate", "option"), Exam("generate", "option")
+            student, teacher = (dspy.Predict(exam_signature("EA", "option")) for _ in range(2))
             student.set_lm(lm)
             teacher.set_lm(scripted())
             before = _examine(student, held_out)
-            optimizer = BootstrapFinetune(
-                metric=is_right, train_kwargs=SETTINGS, adapter=ExamAdapter(), num_threads=2
-            )
-            trainset = [dspy.Example(item=item).with_inputs("item") for item in taught]
-            with dspy.context(disable_history=True):
-                tuned = optimizer.compile(student, trainset=trainset, teacher=teacher)
+            optimizer = BootstrapFinetune(metric=is_right, train_kwargs=SETTINGS, adapter=ExamAdapter(), num_threads=2)
+            tuned = optimizer.compile(student, trainset=taught, teacher=teacher)
             after = _examine(tuned, held_out)
-    change = paired_change(before, after, [item.scenario for item in held_out])
+    change = paired_change(before, after, [example.scenario for example in held_out])
     return [
         Row("held-out items", len(held_out), "items", "told", True),
         Row("right before", round(100 * sum(before) / len(before), 1), "percent", "told", True),
@@ -84,30 +80,44 @@ def measure() -> list[Row]:
 
 
 def is_right(example: dspy.Example, prediction: dspy.Prediction, trace: object = None) -> bool:
-    """Whether all questions of an item were answered rightly."""
-    return [reading.lenient for reading in prediction.readings] == keys_of(example.item)
+    """Whether the answer, as written, names the right feeling."""
+    return f'"option": {json.dumps(example.label, ensure_ascii=False)}' in str(prediction.option)
 
 
-def _write_items() -> tuple[list[Item], list[Item]]:
+def _write_examples() -> tuple[list[dspy.Example], list[dspy.Example]]:
     plans = list(make_plans(PlanConfig(sessions=SESSIONS, weights=WEIGHTS), SEED))
-    taught = assemble_items(list(write_items(plans[:-HELD_OUT], None)), SEED)
-    held_out = assemble_items(list(write_items(plans[-HELD_OUT:], None)), SEED + 1)
-    known = {item.scenario for item in taught}
-    return taught, [item for item in held_out if item.scenario not in known][:MOST_HELD_OUT]
+    taught = _examples(plans[:-HELD_OUT])
+    known = {example.scenario for example in taught}
+    held_out = [example for example in _examples(plans[-HELD_OUT:]) if example.scenario not in known]
+    return taught[:TAUGHT], held_out[:EXAMINED]
 
 
-def _messages(item: Item) -> list[dict[str, str]]:
-    row = make_row(item, "option")
-    return [*row["prompt"], *row["completion"]]
+def _examples(plans: list[Plan]) -> list[dspy.Example]:
+    items = assemble_items(list(write_items(plans, None)), SEED)
+    return [_example(item) for item in items if isinstance(item, UnderstandingItem)]
 
 
-def _examine(exam: dspy.Module, items: Sequence[Item]) -> list[float]:
-    """Return the share of its questions that was answered rightly, per item."""
+def _example(item: UnderstandingItem) -> dspy.Example:
+    given = exam_inputs(item)
+    return dspy.Example(
+        scenario=item.scenario, question=given["question_1"], choices=item.emotion_choices, label=item.emotion_label
+    ).with_inputs("scenario", "question", "choices")
 
-    def score(item: Item) -> float:
-        keys = keys_of(item)
-        readings = exam(item=item).readings
-        return sum(reading.lenient == key for reading, key in zip(readings, keys, strict=True)) / len(keys)
 
-    with dspy.context(disable_history=True, trace=[]), ThreadPoolExecutor(32) as pool:
-        return list(pool.map(score, items))
+def _texts(examples: Sequence[dspy.Example]) -> list[str]:
+    signature = exam_signature("EA", "option")
+    return [message["content"] for example in examples for message in ExamAdapter().format(signature, [], example)]
+
+
+def _examine(program: dspy.Module, examples: Sequence[dspy.Example]) -> list[float]:
+    adapter = dspy.settings.adapter
+
+    def score(example: dspy.Example) -> float:
+        with dspy.context(adapter=adapter, disable_history=True, trace=[]):
+            try:
+                return float(is_right(example, program(**example.inputs())))
+            except AdapterParseError:  # an empty answer
+                return 0.0
+
+    with ThreadPoolExecutor(32) as pool:
+        return list(pool.map(score, examples))

@@ -20,7 +20,7 @@ from finetune.shipping.gguf_file import KINDS, Kind, adds_bos, make_gguf
 from finetune.shipping.llama_cpp import is_installed, open_gguf
 from finetune.shipping.merged import write_merged
 from finetune.shipping.parity import Ask, Parity, ask_engine, compare
-from finetune.shipping.prompt_form import PromptForm, find_prompt_form
+from finetune.shipping.prompt_form import PromptForm, check_chat, find_prompt_form
 from finetune.shipping.room import check_room
 from finetune.tokens import end_tokens
 from lms.build import connect
@@ -206,6 +206,7 @@ def _ours(model: Path) -> Iterator[tuple[Chat, Ask]]:
     from lms.in_process.engine import InProcessEngine
 
     with InProcessEngine(str(model)) as engine:
+        check_chat(engine.chat)
         yield engine.chat, ask_engine(engine.complete)
 
 
@@ -225,6 +226,6 @@ def _ends(model: Path, chat: Chat) -> set[int]:
     from transformers import GenerationConfig
 
     try:
-        return end_tokens(chat.tokenizer, GenerationConfig.from_pretrained(model))
+        return end_tokens(chat, GenerationConfig.from_pretrained(model))
     except OSError:  # a model need not have one; the tokenizer's end token holds then
-        return end_tokens(chat.tokenizer, GenerationConfig())
+        return end_tokens(chat, GenerationConfig())

@@ -7,7 +7,7 @@ the shape is the whole truth is for `go_template.check_template` to say, on conv
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from jinja2 import TemplateError
@@ -66,7 +66,9 @@ def _find(render: Render, takes_system: bool) -> ChatShape:
     _, _, between, _ = _cut(render([user, answer, second], True), _FIRST, _ANSWER, _SECOND)
     user_start = _without_start(between, answer_end, "an answer ends otherwise before a user's turn")
     header = _without_end(start, user_start, "the first turn of a user begins otherwise than the second")
-    system, folded, fold = None, None, ("", "")
+    system: tuple[str, str] | None = None
+    folded: Literal["first", "last"] | None = None
+    fold = "", ""
     if not takes_system:
         folded, fold = "first", ("", FOLD_GAP)
     else:
@@ -90,8 +92,6 @@ def _find(render: Render, takes_system: bool) -> ChatShape:
 
 def without_bos(shape: ChatShape, bos: str) -> ChatShape:
     """Leave out a beginning-of-text mark that the server writes before every prompt itself."""
-    from dataclasses import replace
-
     system = shape.system and (shape.system[0].removeprefix(bos), shape.system[1])
     return replace(shape, header=shape.header.removeprefix(bos), system=system)
 

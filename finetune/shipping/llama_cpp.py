@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +20,7 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def open_gguf(file: Path, chat: Chat, end_tokens: Sequence[int], num_ctx: int) -> Iterator[Ask]:
+def open_gguf(file: Path, chat: Chat, end_tokens: Set[int], num_ctx: int) -> Iterator[Ask]:
     """Load a file and yield a way to ask it; raises ShippingError when llama.cpp does not take it."""
     import llama_cpp
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from corpus.errors import ShippingError
 from corpus.jsonl import write_text_atomically
+from finetune.tokens import end_tokens
+from lms.in_process.chat import Chat
 
 MARK = ".emoreason-merged"  # tells a folder of ours, which may be replaced, from any other
 
@@ -42,7 +44,7 @@ def write_merged(model: Path, folder: Path) -> None:
 
 def patch(folder: Path) -> None:
     """Write rotary parameters, chat template, and end tokens also where older readers look for them."""
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, GenerationConfig
 
     config = _read(folder / "config.json")
     rope = config.get("rope_parameters") or {}
@@ -61,8 +63,9 @@ def patch(folder: Path) -> None:
     generation = _read(path) if path.is_file() else {}
     ends = generation.get("eos_token_id", config.get("eos_token_id"))
     ends = [] if ends is None else ends if isinstance(ends, list) else [ends]
-    if tokenizer.eos_token_id is not None and tokenizer.eos_token_id not in ends:
-        ends = [*ends, tokenizer.eos_token_id]
+    if tokenizer.chat_template is not None:
+        known = end_tokens(Chat(str(folder), tokenizer, None), GenerationConfig(eos_token_id=ends or None))
+        ends = [*ends, *sorted(known.difference(ends))]
     if ends:
         generation["eos_token_id"] = ends[0] if len(ends) == 1 else ends
     _write(path, generation)

@@ -59,7 +59,7 @@ def compare(chat: Chat, ours: Ask, theirs: Ask, where: str, exact: bool) -> Pari
     expected, (counted, _) = len(chat.encode(chat.render(prompt))), theirs(prompt, 1)
     if counted != expected:
         raise ShippingError(
-            f"{where} is there, but reads a prompt of {expected} tokens as {counted}: template or tokenizer differ from "
+            f"{where} is there, but reads a prompt of {expected} tokens as {counted}: template or tokenizer are not "
             "those of training, so its answers will be worse; do not use it, and report the base model"
         )
     equal, same, total = 0, 0, 0

@@ -20,6 +20,12 @@ class PromptForm:
     warnings: tuple[str, ...]
 
 
+def check_chat(chat: Chat) -> None:
+    """Raise ShippingError for a model without a chat template."""
+    if chat.tokenizer.chat_template is None:
+        raise ShippingError(f"{chat.name} has no chat template; choose an instruction-tuned model as base")
+
+
 def find_prompt_form(chat: Chat, end_tokens: Sequence[int], adds_bos: bool) -> PromptForm:
     """Derive and check the form of prompts.
 
@@ -29,12 +35,7 @@ def find_prompt_form(chat: Chat, end_tokens: Sequence[int], adds_bos: bool) -> P
     Args:
         end_tokens: those that end an answer by the model's generation config.
         adds_bos: whether the server writes the beginning-of-text mark before every prompt.
-
-    Raises:
-        ShippingError: the model has no chat template.
     """
-    if chat.tokenizer.chat_template is None:
-        raise ShippingError(f"{chat.name} has no chat template; choose an instruction-tuned model as base")
     render, bos = _render_with(chat), chat.tokenizer.bos_token or ""
     warnings = []
     stop = [str(chat.tokenizer.convert_ids_to_tokens(token)) for token in end_tokens]

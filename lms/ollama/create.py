@@ -115,7 +115,7 @@ def create(server: OllamaServer, file_name: str, digest: str, creation: Creation
         raise ShippingError(f"the model could not be created: {error}") from error
     if last != "success":
         raise ShippingError(
-            f"the model {server.spec.name} could not be created: the server ended at {last or 'the start'!r}; see its log"
+            f"the model {server.spec.name} could not be created: the server stopped at {last!r}; see the server's log"
         )
 
 

@@ -425,3 +425,32 @@ def test_a_checkpoint_that_cannot_be_loaded_is_told_on_entering_and_the_rest_is_
     with pytest.raises(ModelError), Models(specs):
         pytest.fail("entered")
     wait_until(lambda: not double._server.connections)
+
+
+def test_a_provider_reaches_the_lms_and_a_copy_of_a_local_one_answers_under_its_own_name(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+    from dspy.clients.provider import Provider
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tuned = tmp_path / "tuned"
+    torch.manual_seed(9)
+    model = AutoModelForCausalLM.from_pretrained(checkpoint)
+    AutoModelForCausalLM.from_config(model.config).save_pretrained(tuned)
+    AutoTokenizer.from_pretrained(checkpoint).save_pretrained(tuned)
+    monkeypatch.setattr("lms.resilient._refuse_what_is_not_whole", lambda response, spec: None)  # they babble
+    spec, provider = ModelSpec(model=f"transformers/{checkpoint}", num_ctx=512, max_tokens=16), Provider()
+    with Models({"teacher": spec, "client": SCRIPTED}, provider=provider) as models:
+        lm, scripted = models.lms["teacher"], models.lms["client"]
+        assert lm.provider is scripted.provider is provider
+        other = lm.copy(model=f"transformers/{tuned}")
+        assert lm("Who?", temperature=0.0) != other("Who?", temperature=0.0)
+        shelf = lm.engine.engine.shelf
+        assert shelf.loaded == [str(checkpoint), str(tuned)]
+        lm.engine.unload(other.model)
+        assert shelf.loaded == [str(checkpoint)]
+        lm.engine.load(other.model)
+        assert str(tuned) in shelf.loaded
+        for name in ("load", "unload"):
+            getattr(scripted.engine, name)(scripted.model)  # not a checkpoint of this process

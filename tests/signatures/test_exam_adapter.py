@@ -5,6 +5,7 @@ from typing import get_args
 
 import dspy
 import pytest
+from dspy.clients.utils_finetune import TrainDataFormat, infer_data_format
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -117,3 +118,25 @@ def test_an_answer_is_one_line_of_json_in_the_given_order(answer: dict[str, str]
     text = render_answer(answer)
     assert "\n" not in text
     assert list(json.loads(text).items()) == list(answer.items())
+
+
+@pytest.mark.parametrize("answer_format", FORMATS)
+@pytest.mark.parametrize("item", [EU, EA])
+@pytest.mark.parametrize("whole", [True, False])
+def test_training_data_of_dspy_are_the_rows_of_a_recipe(
+    item: UnderstandingItem | ApplicationItem, answer_format: AnswerFormat, whole: bool
+) -> None:
+    """Whether the fields of an answer were read, or hold the whole text each, as this adapter leaves them."""
+    signature, row = exam_signature(item.task, answer_format), make_row(item, answer_format)
+    outputs = exam_answer(item, answer_format)
+    if whole:
+        outputs = ExamAdapter().parse(signature, row["completion"][0]["content"])
+    made = ExamAdapter().format_finetune_data(signature, [], exam_inputs(item), outputs)
+    assert made == {"messages": [*row["prompt"], *row["completion"]]}
+    assert infer_data_format(ExamAdapter()) is TrainDataFormat.CHAT
+
+
+def test_an_answer_in_no_form_is_put_into_it() -> None:
+    outputs = {"answer": "[1]"}
+    made = ExamAdapter().format_finetune_data(exam_signature("EA", "letter"), [], exam_inputs(EA), outputs)
+    assert made["messages"][-1] == {"role": "assistant", "content": '{"answer": "[1]"}'}

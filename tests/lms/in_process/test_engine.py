@@ -313,3 +313,41 @@ def test_the_module_does_not_import_torch() -> None:
     code = "import lms.in_process.engine, sys; print({'torch', 'transformers', 'peft'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_request_that_names_another_checkpoint_is_answered_by_it(
+    student: Path, architectures: dict[str, Path]
+) -> None:
+    other = str(architectures["qwen2"])
+    names = ["in-process/x", f"transformers/{other}", f"transformers/{other}#0123456789ab", f"transformers/{student}"]
+
+    def complete(name: str) -> Response:
+        request = Request(model=name, messages=(Message.user("Who?"),), config=Config(max_tokens=8, temperature=0.0))
+        return engine.complete(request)
+
+    with InProcessEngine(other) as engine:
+        expected = complete("in-process/x").message.text
+    with InProcessEngine(str(student)) as engine, ThreadPoolExecutor(len(names)) as pool:
+        own, tuned, again, named = [answer.message.text for answer in pool.map(complete, names)]
+        assert tuned == again == expected
+        assert own == named != tuned
+        assert set(engine.shelf.loaded) == {str(student), other}
+        for _ in range(2):
+            engine.unload(names[2])
+            assert engine.shelf.loaded == [str(student)]
+        for _ in range(2):
+            engine.load(names[1])
+            assert set(engine.shelf.loaded) == {str(student), other}
+        with pytest.raises(lm15.UnsupportedModelError, match="cannot be loaded"):
+            complete(f"transformers/{student}/nowhere")
+        with pytest.raises(ModelError, match="cannot be loaded"):
+            engine.load(f"transformers/{student}/nowhere")
+    assert engine.shelf.loaded == []
+
+
+def test_an_engine_is_rebuilt_from_its_state(student: Path) -> None:
+    with InProcessEngine(str(student), max_batch=3, num_ctx=128) as engine:
+        before, state = texts([ask(engine, "Who?")]), engine.dump_state()
+    with InProcessEngine.load_state(state) as again:
+        assert (again.max_batch, again.num_ctx) == (3, 128)
+        assert texts([ask(again, "Who?")]) == before
