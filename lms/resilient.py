@@ -109,7 +109,7 @@ class ResilientEngine:
     def _model_for(self, request: Request) -> str:
         """Return the model's name as the engine knows it: of a tuned copy of a local LM, the one that was asked."""
         if isinstance(self.engine, InProcessEngine) and path_of(request.model) not in ("", self.spec.name):
-            return request.model
+            return f"{request.model}"
         return self.name
 
     def _attempt(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What a training would be, without training: rows, settings with their reasons, memory, and the command to launch it."""
+"""What a training would be, without training: rows, settings with their reasons, memory, and how to launch it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def describe_training(run: Run) -> Iterator[str]:
     config = run.recipe.train
     try:
         material = gather_material(run)
-        yield f"{len(material.items):,} items in {len(material.rows):,} rows, {len(material.validation):,} to look at the loss on"
+        seen, looked_at = len(material.rows), len(material.validation)
+        yield f"{len(material.items):,} items in {seen:,} rows, {looked_at:,} more to look at the loss on"
     except RunError as error:
         yield f"items are not there yet ({error})"
     base = base_path(run) or config.base

@@ -84,7 +84,7 @@ class InProcessEngine:
         self.close()
 
     def close(self) -> None:
-        """Answer what is waiting, end the worker thread, and unload the checkpoints if the shelf is the engine's own."""
+        """Answer what is waiting, end the worker thread, and unload checkpoints if the shelf is the engine's own."""
         with self._gate:
             if not self._closed:
                 self._closed = True

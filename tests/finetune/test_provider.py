@@ -219,7 +219,7 @@ def test_a_failed_training_raises_with_the_end_of_its_log(
 
 def test_a_real_training_that_cannot_be_says_why(lm: dspy.LM) -> None:
     job = lm.finetune([chat(ask("key") * 40, "red")], TrainDataFormat.CHAT, SETTINGS | {"max_length": 32})
-    with pytest.raises(TrainingError, match="1 of 1 rows are longer than train.max_length=32") as caught:
+    with pytest.raises(TrainingError, match=r"1 of 1 rows are longer than train\.max_length=32") as caught:
         job.result(SECONDS)
     assert "\n" not in str(caught.value)
 
@@ -320,7 +320,7 @@ def test_a_training_that_was_killed_says_so(
     base: Path, engine: InProcessEngine, tmp_path: Path, scripts: Callable[[str], str]
 ) -> None:
     provider = TRLProvider(tmp_path / "tuned", scripts("kill -9 $$"))
-    with pytest.raises(TrainingError, match="was ended by SIGKILL; log.txt ends with: nothing"):
+    with pytest.raises(TrainingError, match=r"was ended by SIGKILL; log\.txt ends with: nothing"):
         local(engine, provider, base).finetune(DATA, TrainDataFormat.CHAT).result(SECONDS)
 
 
