@@ -10,7 +10,7 @@ from benchmarks.training_material import train_apart
 from finetune.config import TrainConfig
 from runs.stages.train import Material
 
-ROWS = 512
+ROWS = 160
 METHOD = {"method": "lora"}  # four bits need a GPU; both sides go without
 
 
