@@ -84,7 +84,7 @@ def measure() -> list[Row]:
             "points",
             "> 0",
             over_guessing.is_gain,
-        ),  # fmt: skip
+        ),
         most("time in all", time.monotonic() - started, "s", SECONDS, 0),
     ]
 
