@@ -45,7 +45,7 @@ WEIGHTS = {"unexpected_outcome": 1.0} | dict.fromkeys(
     0.0,
 )  # fmt: skip
 SETTINGS: dict[str, Any] = {
-    "epochs": 3, "batch_size": 8, "learning_rate": 3e-3, "warmup_steps": 20, "max_length": 512,
+    "epochs": 5, "batch_size": 8, "learning_rate": 3e-3, "warmup_steps": 20, "max_length": 512,
 }  # fmt: skip
 SECONDS = 180
 

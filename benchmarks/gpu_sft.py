@@ -29,6 +29,7 @@ from rich.table import Table
 
 from finetune.config import TrainConfig
 from finetune.machine import Machine, look
+from finetune.memory import ModelSize, size_of
 from finetune.plan import Plan, make_plan
 from finetune.tokens import Encoded
 
@@ -62,6 +63,7 @@ class Side:
     tokens_per_second: float
     peak_memory: int
     share: float | None
+    plan: tuple[str, ...]
 
 
 def draw_rows(count: int, vocabulary: int, seed: int = 7) -> list[Encoded]:
@@ -99,7 +101,7 @@ def measure(name: str, config: TrainConfig, dims: dict[str, Any], machine: Machi
     from finetune.sft import tune
     from tests.finetune.checkpoints import FAMILIES, make_tokenizer
 
-    plan = make_plan(config, machine)
+    plan = make_plan(config, machine, find_size(dims))
     if machine.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     model = make_model(dims, plan)
@@ -118,7 +120,17 @@ def measure(name: str, config: TrainConfig, dims: dict[str, Any], machine: Machi
         tokens_per_second=round(speed, 1),
         peak_memory=torch.cuda.max_memory_allocated() if machine.device == "cuda" else 0,
         share=FLOP_PER_TOKEN * parameters * speed / peak if peak else None,
+        plan=plan.lines(),
     )
+
+
+def find_size(dims: dict[str, Any]) -> ModelSize:
+    """Return the size of the model, by which the plan decides on gradient checkpointing."""
+    from transformers import AutoConfig
+
+    with tempfile.TemporaryDirectory() as folder:
+        AutoConfig.for_model("mistral", **dims).save_pretrained(folder)
+        return size_of(folder)
 
 
 def make_model(dims: dict[str, Any], plan: Plan) -> Any:

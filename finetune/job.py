@@ -31,6 +31,7 @@ from finetune.merge import merge_adapter, save_whole
 from finetune.plan import Plan, make_plan
 from finetune.rows import Row
 from finetune.sft import OnStep, TrainResult, Tuned, tune
+from finetune.templates import describe_template
 from finetune.tokens import Encoded, count_tokens, encode_rows, end_tokens, keep_fitting, show_masked
 
 Say = Callable[[str], None]
@@ -85,7 +86,7 @@ def run_job(folder: Path, on_step: OnStep, say: Say = lambda line: None) -> Trai
     tokenizer = load_tokenizer(job.base)
     machine, size = look(), size_of(job.base)
     plan = make_plan(config, machine, size)
-    for line in plan.lines():
+    for line in (*plan.lines(), *(f"chat template: {line}" for line in describe_template(tokenizer))):
         say(line)
     check_memory(estimate(config, plan, size), machine)
     chat = Chat(job.base, tokenizer, None)

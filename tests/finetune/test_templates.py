@@ -66,8 +66,9 @@ def test_a_system_block_in_every_prompt_and_the_date_of_today_are_told() -> None
         "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set system = messages[0]['content'] %}"
         "{% set turns = messages[1:] %}{% else %}{% set system = '' %}{% set turns = messages %}{% endif %}"
         "{{ '<|start_header_id|>system<|end_header_id|>\n\nToday Date: ' + strftime_now('%d %b %Y') + '\n\n' + system "
-        "+ '<|eot_id|>' }}{% for message in turns %}{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' "
-        "+ message['content'] + '<|eot_id|>' }}{% endfor %}"
+        "+ '<|eot_id|>' }}{% for message in turns %}"
+        "{{ '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n' + message['content'] }}"
+        "{{ '<|eot_id|>' }}{% endfor %}"
         "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
     )
     system, date = describe_template(tokenizer_of("llama", template))
