@@ -75,7 +75,7 @@ def find_student(path: Path) -> Path:
             raise RunError(f"{path}: the training is not done; run `python -m finetune {path}` first")
         folder = path / "tuned"
     else:
-        raise RunError(f"{path} is neither a run nor a model folder; name one, for example out/quickstart")
+        raise RunError(f"{path} is not a run folder, and no model folder either; name one, for example out/quickstart")
     if not ((folder / "config.json").is_file() and any(folder.glob("*.safetensors"))):
         raise RunError(f"{folder} holds no model (config.json and *.safetensors); train again")
     return folder

@@ -189,7 +189,7 @@ def test_students_are_found(model: Path, tmp_path: Path) -> None:
     (job / "tuned" / "config.json").unlink()
     with pytest.raises(RunError, match="holds no model"):
         find_student(job)
-    with pytest.raises(RunError, match="neither a run nor a model folder"):
+    with pytest.raises(RunError, match="not a run folder, and no model folder either"):
         find_student(tmp_path / "nothing")
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(RunError, match="adapter alone"):
