@@ -12,7 +12,7 @@ from signatures.formats import AnswerFormat
 
 SCRATCH = "scratch"
 Method = Literal["full", "lora", "qlora"]
-# group: rows of like length together; pack: several rows in one sequence; pad: each row to max_length, as the paper did.
+# group: rows of like length together; pack: several rows in one sequence; pad: all to max_length, as in the paper.
 Layout = Literal["auto", "group", "pack", "pad"]
 Precision = Literal["auto", "bf16", "fp16", "fp32"]
 Attention = Literal["auto", "flash", "sdpa", "eager"]

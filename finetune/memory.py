@@ -83,7 +83,7 @@ def size_of(base: str) -> ModelSize:
 
 
 def count_adapter(config: TrainConfig, size: ModelSize) -> int:
-    """Return the parameters of the adapter: rank × (inputs + outputs) for each module that gets one (Hu et al. 2021)."""
+    """Return the parameters of the adapter: rank × (inputs + outputs) per adapted module (Hu et al. 2021)."""
     wanted = config.lora.targets
     return sum(
         config.lora.rank * (inputs + outputs)
@@ -97,7 +97,7 @@ def estimate(config: TrainConfig, plan: Plan, size: ModelSize) -> Estimate:
 
     Weights 4 bytes each in full tuning, else those of the precision, or 4.127 bits in QLoRA.  Trained parameters: 4
     bytes of gradient and 8 of AdamW's moments.  Activations per token and layer: 34 × hidden bytes in 16 bits, as in
-    Korthikanti et al. 2022 (equation 2, without the attention matrix, which neither flash nor sdpa keeps), twice that in
+    Korthikanti et al. 2022 (equation 2, without the attention matrix, which flash and sdpa do not keep), twice that in
     32; with checkpointing the layer's input alone, and one layer in full.  Logits in 32 bits with their gradient, at
     every token.
     """

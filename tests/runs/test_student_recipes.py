@@ -1,4 +1,4 @@
-"""The recipes of students: each is valid, and the memory that it promises is what we estimate for a model of its size."""
+"""The recipes of students: each is valid, and the memory that it promises is our estimate for its size."""
 
 from __future__ import annotations
 
