@@ -50,7 +50,7 @@ class Job(BaseModel):
 def write_job(
     folder: Path, base: str, config: TrainConfig, seed: int, train: Sequence[Row], validation: Sequence[Row]
 ) -> None:
-    """Write what is to be trained; of a folder that holds checkpoints only the same training can go on."""
+    """Write what is to be trained; a folder with checkpoints must be given the same training again."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("rows.jsonl", train), ("validation.jsonl", validation)):
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -78,7 +78,7 @@ def run_job(folder: Path, on_step: OnStep, say: Say = lambda line: None) -> Trai
     Raises:
         TrainingError: the folder is no job, base and rows do not fit, or the machine lacks what is asked for.
     """
-    from finetune.loading import load_model, load_tokenizer
+    from finetune.loading import load_generation_config, load_model, load_tokenizer
     from lms.in_process.chat import Chat
 
     job, train, validation = _read(folder)
@@ -90,7 +90,7 @@ def run_job(folder: Path, on_step: OnStep, say: Say = lambda line: None) -> Trai
         say(line)
     check_memory(estimate(config, plan, size), machine)
     chat = Chat(job.base, tokenizer, None)
-    ends = end_tokens(chat, _generation_config(job.base))
+    ends = end_tokens(chat, load_generation_config(job.base))
     encoded, dropped = keep_fitting(encode_rows(chat, train, ends), config.max_length, config.too_long)
     looked_at, unseen = keep_fitting(encode_rows(chat, validation, ends), config.max_length, config.too_long)
     _introduce(tokenizer, encoded, [*dropped, *unseen], config, say)
@@ -150,7 +150,7 @@ def _result(tuned: Tuned, rows: list[Encoded], dropped: list[str], plan: Plan, m
         steps=tuned.trainer.state.global_step,
         parameters=tuned.parameters,
         trained_parameters=tuned.trained_parameters,
-        seconds=round(tuned.seconds, 2),
+        step_seconds=round(tuned.seconds, 2),
         tokens_per_second=round(tuned.tokens_per_second, 1),
         peak_memory=_peak_memory(machine),
         train_loss=tuned.losses("loss"),
@@ -168,12 +168,3 @@ def _peak_memory(machine: Machine) -> int:
         return int(torch.cuda.max_memory_allocated())
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def _generation_config(base: str) -> Any:
-    from transformers import GenerationConfig
-
-    try:
-        return GenerationConfig.from_pretrained(base)
-    except OSError:  # a model need not have one; the tokenizer's end token holds then
-        return GenerationConfig()

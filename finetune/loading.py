@@ -54,5 +54,15 @@ def load_model(base: str, config: TrainConfig, plan: Plan) -> Any:
         raise _unloadable(base, error) from error
 
 
+def load_generation_config(base: str) -> Any:
+    """Return the generation config of a folder or hub id; an empty one of a model that has none."""
+    from transformers import GenerationConfig
+
+    try:
+        return GenerationConfig.from_pretrained(base)
+    except OSError:  # a model need not have one; the tokenizer's end token holds then
+        return GenerationConfig()
+
+
 def _unloadable(base: str, error: Exception) -> TrainingError:
     return TrainingError(f"train.base {base!r} cannot be loaded: {str(error).strip().splitlines()[0]}")

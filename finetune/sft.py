@@ -27,8 +27,9 @@ _PLAIN_HEADS = {"llama", "mistral", "qwen2", "gemma"}
 class TrainResult:
     """What a finished training reports.
 
-    ``tokens`` are those of all rows, once; ``tokens_per_second`` counts no padding and no looks at the validation
-    loss; ``peak_memory`` is in bytes, of the device or else of the process; losses are (step, loss) points.
+    ``tokens`` are those of all rows, once; ``step_seconds`` and ``tokens_per_second`` are those of the training steps,
+    without padding, looks at the validation loss, and saving; ``peak_memory`` is in bytes, of the device or else of
+    the process; losses are (step, loss) points.
     """
 
     rows: int
@@ -36,7 +37,7 @@ class TrainResult:
     steps: int
     parameters: int
     trained_parameters: int
-    seconds: float
+    step_seconds: float
     tokens_per_second: float
     peak_memory: int
     train_loss: list[tuple[int, float]]

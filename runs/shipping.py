@@ -16,6 +16,7 @@ from rapidfuzz import process
 
 from corpus.errors import RunError, ShippingError, UsageError
 from finetune.job import is_finished
+from finetune.loading import load_generation_config
 from finetune.shipping.gguf_file import KINDS, Kind, adds_bos, make_gguf
 from finetune.shipping.llama_cpp import is_installed, open_gguf
 from finetune.shipping.merged import write_merged
@@ -223,9 +224,4 @@ def _context(chat: Chat) -> int:
 
 
 def _ends(model: Path, chat: Chat) -> set[int]:
-    from transformers import GenerationConfig
-
-    try:
-        return end_tokens(chat, GenerationConfig.from_pretrained(model))
-    except OSError:  # a model need not have one; the tokenizer's end token holds then
-        return end_tokens(chat, GenerationConfig())
+    return end_tokens(chat, load_generation_config(str(model)))
