@@ -15,6 +15,7 @@ import yaml
 
 from corpus.escape import escape, fence, quote_code
 from corpus.markdown import count_of, list_counts, render_table
+from corpus.nested import flatten
 from finetune.config import SCRATCH, TrainConfig
 from finetune.presets import PRESETS
 from signatures.formats import AnswerFormat
@@ -158,8 +159,8 @@ def changed_keys(config: TrainConfig) -> dict[str, Any]:
     """Return the training keys that differ from the preset, ``a.b`` → JSON value."""
     # The defaults of the schema, then the preset's keys.  Not TrainConfig(preset=…), which a base of another kind might
     # make impossible: QLoRA on a student from scratch.
-    preset = _flatten(TrainConfig().model_dump(mode="json")) | _flatten(PRESETS[config.preset])
-    own = _flatten(config.model_dump(mode="json"))
+    preset = flatten(TrainConfig().model_dump(mode="json")) | flatten(PRESETS[config.preset])
+    own = flatten(config.model_dump(mode="json"))
     formats = {"formats": PRESETS[config.preset].get("formats", TrainConfig().formats)}
     preset, own = (
         {key: value for key, value in flat.items() if key != "preset" and not key.startswith("formats.")}
@@ -167,13 +168,6 @@ def changed_keys(config: TrainConfig) -> dict[str, Any]:
     )
     changed = {key: value for key, value in own.items() if value != preset.get(key)}
     return changed if dict(config.formats) == formats["formats"] else changed | {"formats": dict(config.formats)}
-
-
-def _flatten(section: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in section.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _front_matter(facts: StudentFacts) -> dict[str, Any]:

@@ -17,11 +17,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +27,17 @@ import dspy
 from dspy.clients.provider import Provider, TrainingJob
 from dspy.clients.utils_finetune import TrainDataFormat, TrainingStatus
 from pydantic import BaseModel, ValidationError
+from rapidfuzz import process
 
 from corpus.errors import TrainingError
 from finetune.config import LoraSection, TrainConfig
 from finetune.job import TUNED, is_finished, write_job
+from finetune.log import LOG, SHOWN, read_end
 from finetune.rows import Row
 from lms.build import identify_folder
 from lms.in_process.engine import PREFIX, InProcessEngine, path_of
 from lms.resilient import ResilientEngine
 
-LOG = "log.txt"
-SHOWN = 3  # lines of the log in an error
 PAUSE = 0.1  # seconds between looks at a process or a lock, and at whether the job was cancelled meanwhile
 GRACE = 10.0  # seconds a process may take to end by itself once it was told to
 HELD_OUT = 10  # of so many rows one is for the validation loss, where the config looks at it
@@ -206,7 +204,7 @@ def read_config(base: str, train_kwargs: Mapping[str, Any]) -> TrainConfig:
         raise TrainingError(f"train_kwargs: {key} cannot be {first['input']!r}: {problem}" if key else problem)
     keys = [name for name in _keys_of(TrainConfig) if name not in _OF_RECIPES]
     keys += [f"lora.{name}" for name in _keys_of(LoraSection)]
-    near = get_close_matches(key, keys, 1) or [name for name in keys if name.endswith(f".{key}")]
+    near = process.extractOne(key, keys, score_cutoff=60)
     hint = f"do you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}"
     raise TrainingError(f"train_kwargs: there is no key {key}; {hint}")
 
@@ -227,15 +225,6 @@ def read_rows(data: Sequence[Any]) -> list[Row]:
         messages = [{"role": message["role"], "content": message["content"]} for message in chat["messages"]]
         rows.append({"id": f"row {number}", "prompt": messages[:-1], "completion": messages[-1:]})
     return rows
-
-
-def read_end(file: Path, lines: int) -> list[str]:
-    """Return the last lines of a file that are not empty; none when there is no such file."""
-    try:
-        with file.open(encoding="utf-8", errors="replace") as text:
-            return list(deque((line.rstrip() for line in text if line.strip()), lines))
-    except FileNotFoundError:
-        return []
 
 
 def _problem(chat: Any) -> str | None:

@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rapidfuzz import process
 
+from corpus import nested
 from corpus.balance import resolve_sizes
 from corpus.config import CurateConfig, PlanConfig, VerifyConfig
 from corpus.decks import cell_shares
@@ -142,17 +143,7 @@ def apply_override(data: dict[str, Any], override: str) -> None:
 
 def flatten(recipe: Recipe) -> dict[str, Any]:
     """Return the resolved recipe as ``a.b.c`` → JSON value."""
-    flat: dict[str, Any] = {}
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                walk(f"{prefix}.{key}" if prefix else str(key), inner)
-        else:
-            flat[prefix] = value
-
-    walk("", recipe.model_dump(mode="json"))
-    return flat
+    return nested.flatten(recipe.model_dump(mode="json"))
 
 
 def _check_combinations(recipe: Recipe, path: Path) -> None:

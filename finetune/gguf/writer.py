@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,18 +48,16 @@ def write_gguf(model: Path, file: Path, kind: Kind = "f16") -> None:
     partial = file.with_name(file.name + ".partial")
     writer = gguf.GGUFWriter(partial, architecture.name)
     try:
-        _add_sizes(writer, config, architecture, head_dim, rope)
-        writer.add_vocab_size(rows)
-        writer.add_file_type(KINDS[kind][1])
-        writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-        _add_vocabulary(writer, vocabulary)
-        _write(writer, tensors, rope)
-    except BaseException:
-        writer.close()
+        with closing(writer):
+            _add_sizes(writer, config, architecture, head_dim, rope)
+            writer.add_vocab_size(rows)
+            writer.add_file_type(KINDS[kind][1])
+            writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+            _add_vocabulary(writer, vocabulary)
+            _write(writer, tensors, rope)
+        partial.replace(file)
+    finally:
         partial.unlink(missing_ok=True)
-        raise
-    writer.close()
-    partial.replace(file)
 
 
 def _split_heads(config: Any) -> int:

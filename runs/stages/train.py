@@ -18,6 +18,7 @@ from corpus.records import ApplicationItem, UnderstandingItem
 from finetune.config import SCRATCH, TrainConfig
 from finetune.job import read_result, run_job, write_job
 from finetune.launch import launch_command
+from finetune.log import LOG, SHOWN, read_end
 from finetune.machine import look
 from finetune.rows import Row, make_rows
 from finetune.scratch import make_student
@@ -27,8 +28,6 @@ from runs.folder import Run
 from runs.items import read_file, read_items
 from runs.progress import show_progress
 from runs.written import read_sessions
-
-LOG_LINES = 3  # of a launched training that failed
 
 
 @dataclass(frozen=True)
@@ -126,9 +125,9 @@ def _launch(folder: Path, config: TrainConfig, console: Console) -> None:
     """Train in several processes; their output is shown, and kept in ``log.txt``."""
     command = launch_command(folder, config, look())
     console.print(" ".join(command), style="dim", markup=False, highlight=False, soft_wrap=True)
-    lines: list[str] = []
+    file = folder / LOG
     with (
-        (folder / "log.txt").open("w", encoding="utf-8") as log,
+        file.open("w", encoding="utf-8") as log,
         subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", env=os.environ
         ) as process,
@@ -136,8 +135,7 @@ def _launch(folder: Path, config: TrainConfig, console: Console) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             log.write(line)
-            lines = [*lines[1 - LOG_LINES :], line.strip()]
             console.print(line.rstrip(), style="dim", markup=False, highlight=False)
     if process.returncode:
-        said = " | ".join(line for line in lines if line)
-        raise TrainingError(f"the launched training ended with status {process.returncode}: {said}; see {log.name}")
+        said = " | ".join(read_end(file, SHOWN))
+        raise TrainingError(f"the launched training ended with status {process.returncode}: {said}; see {file}")
