@@ -119,7 +119,7 @@ def _read(folder: Path) -> tuple[Job, list[Row], list[Row]]:
 
 
 def _introduce(tokenizer: Any, rows: list[Encoded], dropped: list[str], config: TrainConfig, say: Say) -> None:
-    say(f"rows: {count_tokens(rows)}")
+    say(str(count_tokens(rows)))
     if dropped:
         names = ", ".join(dropped[:20]) + (" …" if len(dropped) > 20 else "")
         say(f"left out, longer than max_length={config.max_length}: {len(dropped)} items: {names}")
