@@ -18,12 +18,17 @@ SPARE = 0.5e9  # bytes: libraries, CUDA context, allocator's slack
 
 @dataclass(frozen=True)
 class ModelSize:
-    """What a config says of a model; ``embedded`` are the parameters that are never quantised (embedding and head)."""
+    """What a config says of a model.
+
+    ``queries`` and ``keys`` are the widths of all query heads and of all key heads; ``embedded`` are the parameters
+    that are never quantised (embedding, head, norms).
+    """
 
     parameters: int
     hidden: int
     layers: int
-    heads: int
+    queries: int
+    keys: int
     vocabulary: int
     intermediate: int
     embedded: int
@@ -76,9 +81,11 @@ def size_of(base: str) -> ModelSize:
     }
     parameters = sum(weight.numel() for weight in model.parameters())
     inner = sum(rows * columns for rows, columns in linears.values())
+    head_width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    key_heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
     return ModelSize(
-        parameters, text.hidden_size, text.num_hidden_layers, text.num_attention_heads, text.vocab_size,
-        text.intermediate_size, parameters - inner, linears,
+        parameters, text.hidden_size, text.num_hidden_layers, head_width * text.num_attention_heads,
+        head_width * key_heads, text.vocab_size, text.intermediate_size, parameters - inner, linears,
     )  # fmt: skip
 
 
@@ -95,30 +102,44 @@ def count_adapter(config: TrainConfig, size: ModelSize) -> int:
 def estimate(config: TrainConfig, plan: Plan, size: ModelSize) -> Estimate:
     """Estimate the bytes of one training step on one device.
 
-    Weights 4 bytes each in full tuning, else those of the precision, or 4.127 bits in QLoRA.  Trained parameters: 4
-    bytes of gradient and 8 of AdamW's moments.  Activations per token and layer: 34 × hidden bytes in 16 bits, as in
-    Korthikanti et al. 2022 (equation 2, without the attention matrix, which flash and sdpa do not keep), twice that in
-    32; with checkpointing the layer's input alone, and one layer in full.  Logits in 32 bits with their gradient, at
-    every token.
+    Weights 4 bytes each in full tuning (and a copy in 16 bits where that is computed in), else those of the precision,
+    or 4.127 bits in QLoRA.  Trained parameters: 4 bytes of gradient and 8 of AdamW's moments.  Logits in 32 bits with
+    their gradient, at every token.  Activations: see ``_activations``.
     """
     width = 4 if plan.precision == "fp32" else 2
     trained = count_adapter(config, size) if config.has_adapter else size.parameters
+    inner = size.parameters - size.embedded
     if config.method == "full":
-        weights = 4.0 * size.parameters
+        copied = inner / size.layers if plan.gradient_checkpointing else inner
+        weights = 4.0 * size.parameters + (2.0 * copied if width == 2 else 0)
     elif config.method == "qlora":
-        weights = (size.parameters - size.embedded) * NF4_BITS / 8 + size.embedded * width + 4.0 * trained
+        weights = inner * NF4_BITS / 8 + size.embedded * width + 4.0 * trained
     else:
         weights = float(width * size.parameters + 4 * trained)
     tokens = config.batch_size * config.max_length
-    layer = 34 * size.hidden * tokens * width / 2
-    kept = size.layers * size.hidden * tokens * width + layer if plan.gradient_checkpointing else size.layers * layer
     return Estimate(
         weights / plan.shards,
         4.0 * trained / plan.shards,
         8.0 * trained / plan.shards,
-        kept,
+        tokens * _activations(config, plan, size, width),
         8.0 * tokens * size.vocabulary,
     )
+
+
+def _activations(config: TrainConfig, plan: Plan, size: ModelSize, width: int) -> float:
+    """Return the bytes per token that a decoder with a gated MLP keeps for the backward pass.
+
+    Per layer: both norms keep input and output, and what the next projection reads of them (6 × hidden); attention
+    keeps queries, keys, values and its output, but no matrix of scores (flash, sdpa); the MLP keeps gate, its
+    activation, up, and their product.  In 16 bits the norms still compute in 32 and keep those copies (16 × hidden
+    bytes).  With checkpointing the input of every layer, and one layer in full.  Counted from what PyTorch saves;
+    tests/finetune/test_memory.py counts again.
+    """
+    kept = 6 * size.hidden + 2 * size.queries + 2 * size.keys + 4 * size.intermediate
+    layer = width * kept + (16 * size.hidden if width == 2 else 0)
+    if not plan.gradient_checkpointing:
+        return size.layers * layer
+    return size.layers * size.hidden * (4 if config.method == "full" else width) + layer
 
 
 def check_memory(needed: Estimate, machine: Machine) -> None:

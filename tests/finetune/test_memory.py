@@ -17,35 +17,11 @@ MISTRAL = {
     "vocab_size": 32768, "hidden_size": 4096, "intermediate_size": 14336, "num_hidden_layers": 32,
     "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 128, "tie_word_embeddings": False,
 }  # fmt: skip
+# Head and query widths differ from the model's, as in Gemma.
 SMALL = MISTRAL | {
-    "vocab_size": 8000, "hidden_size": 256, "intermediate_size": 768, "num_hidden_layers": 6,
-    "num_attention_heads": 8, "head_dim": 32,
+    "vocab_size": 512, "hidden_size": 96, "intermediate_size": 320, "num_hidden_layers": 8,
+    "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": 16,
 }  # fmt: skip
-BATCH, LENGTH = 4, 256
-# Peak of one step over what the libraries alone take; a first small step loads what torch loads late.
-STEP = """
-import resource, sys, torch
-from transformers import AutoConfig, AutoModelForCausalLM
-torch.set_num_threads(1)
-
-def step(config, tokens):
-    model = AutoModelForCausalLM.from_config(config)
-    optimizer = torch.optim.AdamW(model.parameters())
-    for _ in range(2):
-        model(input_ids=tokens, labels=tokens).loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-config = AutoConfig.from_pretrained(sys.argv[1])
-small = AutoConfig.from_pretrained(sys.argv[1], num_hidden_layers=1, hidden_size=32, head_dim=4, vocab_size=64)
-step(small, torch.zeros(1, 8, dtype=torch.long))
-before = peak()
-step(config, torch.zeros(int(sys.argv[2]), int(sys.argv[3]), dtype=torch.long))
-print(peak() - before)
-"""
 
 
 def write_config(folder: Path, dims: dict[str, Any]) -> str:
@@ -91,6 +67,60 @@ def test_known_figures_of_seven_billion_parameters(
     mistral: ModelSize, keys: dict[str, Any], precision: str, saves: bool, least: float, most: float
 ) -> None:
     assert least < estimate(config(**keys), plan(precision, saves), mistral).total / 1e9 < most
+
+
+def bytes_saved(base: str, settings: TrainConfig, how: Plan, tokens: int) -> int:
+    """Bytes that PyTorch keeps for the backward pass of one row, without the model's own weights."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    half = how.precision == "bf16"
+    model: Any = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base))
+    if settings.has_adapter:
+        adapter = LoraConfig(r=settings.lora.rank, target_modules="all-linear", task_type="CAUSAL_LM")
+        model = get_peft_model(model.to(torch.bfloat16 if half else torch.float32), adapter)
+    if how.gradient_checkpointing:
+        model.activation_checkpointing_enable()
+        model.enable_input_require_grads()
+    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    saved: dict[int, Any] = {}  # the tensors are held, so that no address is used twice
+
+    def keep(tensor: Any) -> Any:
+        saved[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    decoder = model.get_base_model().model if settings.has_adapter else model.model
+    with (
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+        torch.autocast("cpu", torch.bfloat16, enabled=half),
+    ):
+        decoder(input_ids=torch.arange(tokens)[None], use_cache=False)
+    return sum(tensor.untyped_storage().nbytes() for place, tensor in saved.items() if place not in weights)
+
+
+@pytest.mark.parametrize("saves", [False, True])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_activations_are_those_that_pytorch_keeps(tmp_path: Path, method: str, precision: str, saves: bool) -> None:
+    base = write_config(tmp_path, SMALL)
+    size, how = size_of(base), plan(precision, saves)
+    settings = config(method=method, max_length=256)
+    # What a longer row adds: the 16-bit copies of the weights, which do not grow, are not in it.
+    kept = bytes_saved(base, settings, how, 512) - bytes_saved(base, settings, how, 256)
+    expected = estimate(settings, how, size).activations
+    if saves:  # one layer in full is kept in the backward pass alone
+        expected -= estimate(settings, plan(precision, False), size).activations / size.layers
+    final_norm = 256 * SMALL["hidden_size"] * 10  # not a layer's; bytes at most
+    assert kept - final_norm <= 1.1 * expected
+    assert kept >= 0.8 * expected
+
+
+@pytest.mark.parametrize(("saves", "layers"), [(False, 8), (True, 1)])
+def test_full_tuning_in_16_bits_copies_the_weights(tmp_path: Path, saves: bool, layers: int) -> None:
+    size = size_of(write_config(tmp_path, SMALL))
+    half, whole = (estimate(config(), plan(precision, saves), size).weights for precision in ("bf16", "fp32"))
+    assert half - whole == 2 * (size.parameters - size.embedded) * layers / 8
 
 
 def test_what_costs_memory_costs_it_in_the_estimate(mistral: ModelSize) -> None:

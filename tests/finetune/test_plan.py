@@ -15,7 +15,7 @@ from finetune.plan import make_plan
 GIB = 1 << 30
 FLASH = {"flash-attn": "2.8", "liger-kernel": "0.6"}
 LAPTOP = Machine("cpu", (), 8 * GIB, 4)
-SMALL = ModelSize(125_000_000, 768, 12, 12, 32000, 3072, 25_000_000, {"q_proj": (768, 768)})
+SMALL = ModelSize(125_000_000, 768, 12, 768, 768, 32000, 3072, 25_000_000, {"q_proj": (768, 768)})
 
 
 def card(capability: tuple[int, int] = (8, 0), free: int = 80, **versions: str) -> Machine:
