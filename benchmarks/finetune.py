@@ -1,4 +1,4 @@
-"""The bars of fine-tuning.  Run with `make bench-finetune` (about twenty-five minutes).
+"""The bars of fine-tuning.  Run with `make bench-finetune` (about seventy minutes, fifty of them the paper's preset).
 
 Speed, memory, and accuracy against the paper's recipe; kills; `dspy.BootstrapFinetune`; and GGUF against transformers.
 What needs a GPU is benchmarks/gpu_sft.py.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from itertools import chain
 from pathlib import Path
 
 from benchmarks import bootstrap_finetune, gguf_parity, training_kill, training_presets, training_speed
@@ -28,13 +29,16 @@ def main() -> int:
         base = make_base(material, root / "random")
         warm = TrainConfig(scratch=SIZE.model_copy(update={"warm_up_epochs": 1.0}))
         warm_up(base, session_texts(run), warm, 7, root / "base", lambda step, steps, values: None)
-        rows = [
-            *training_speed.measure(material, root / "base", root / "speed"),
-            *training_presets.measure(run, material, root / "base", root / "presets"),
-            *training_kill.measure(material, root / "base", root / "kill"),
-            *bootstrap_finetune.measure(),
-            *gguf_parity.measure(),
-        ]
+        rows = []
+        for row in chain(
+            training_speed.measure(material, root / "base", root / "speed"),
+            training_kill.measure(material, root / "base", root / "kill"),
+            bootstrap_finetune.measure(),
+            gguf_parity.measure(),
+            training_presets.measure(run, material, root / "base", root / "presets"),
+        ):
+            print(f"{row.name}: {row.value:g} {row.unit}", flush=True)  # the table comes last
+            rows.append(row)
     return 0 if publish("finetune", rows, os.cpu_count() or 0) else 1
 
 

@@ -3,8 +3,9 @@
     python -m benchmarks.gpu_sft [--layers N] [--steps N]      needs a CUDA device; $OUT/gpu_sft.json where OUT is set
     python -m benchmarks.gpu_sft --tiny                        the same on two tiny layers, on any machine
 
-Weights are random, in bf16, made on the device; rows are random tokens, as long as our items are.  Both sides train a
-LoRA adapter on an unquantised base, so that the ratio is that of layout, batch, and loss, and not of four bits.
+Weights are random, in bf16, made on the device; rows are random tokens, as long as our items are.  Both sides train
+the LoRA adapter of their preset on an unquantised base, so that the ratio is that of layout, batch, loss, and adapter,
+and not of four bits.
 
 Useful tokens are those of rows, without padding.  A token costs 4 × parameters FLOP: 2 in the forward pass, 2 for the
 gradients of activations; weights are frozen, so the third part of the usual 6 × parameters (Kaplan et al. 2020) falls

@@ -11,7 +11,7 @@ from finetune.config import TrainConfig
 from runs.stages.train import Material
 
 ROWS = 160
-METHOD = {"method": "lora"}  # four bits need a GPU; both sides go without
+METHOD = {"method": "lora"}  # each side with its preset's adapter; four bits need a GPU, so both go without
 
 
 def measure(material: Material, base: Path, root: Path) -> Iterator[Row]:
