@@ -45,17 +45,13 @@ TINY = MISTRAL_7B | {
 }  # fmt: skip
 SHORTEST, USUAL, LONGEST, ANSWER = 90, 150, 260, 20  # tokens of a row, and of its answer
 FIRST = 10  # lower ids are marks of the tokenizer
-# Dense bf16 FLOP/s as the vendor states them; the first name that a card's name contains.
-PEAKS = {
-    "H200": 989e12, "H100 PCIe": 756e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12, "A10G": 70e12,
-    "RTX 4090": 165e12, "RTX 3090": 71e12,
-}  # fmt: skip
 FLOP_PER_TOKEN = 4  # × parameters
 
 
 @dataclass(frozen=True)
 class Side:
-    """One recipe measured: ``peak_memory`` in bytes of the device (0 on CPU), ``share`` of its peak FLOP/s."""
+    """One recipe measured: ``peak_memory`` in bytes of the device (0 on CPU), ``share`` of its dense bf16
+    peak FLOP/s, None for a card that TRL's table does not name."""
 
     name: str
     layout: str
@@ -77,11 +73,6 @@ def draw_rows(count: int, vocabulary: int, seed: int = 7) -> list[Encoded]:
     ]
 
 
-def find_peak(name: str) -> float | None:
-    """Return the dense bf16 FLOP/s of a card by its name, or None for one that is not in the table."""
-    return next((peak for part, peak in PEAKS.items() if part in name), None)
-
-
 def make_configs(steps: int, tiny: bool) -> dict[str, TrainConfig]:
     """Return both recipes: the paper's as it was, ours as a recipe without keys would have it."""
     common = {"base": "random", "method": "lora", "max_steps": steps}
@@ -98,6 +89,7 @@ def measure(name: str, config: TrainConfig, dims: dict[str, Any], machine: Machi
     The last backward pass may end after the clock stops, so take twenty steps at least.
     """
     import torch
+    from trl.trainer.utils import get_peak_flops
 
     from finetune.sft import tune
     from tests.finetune.checkpoints import FAMILIES, make_tokenizer
@@ -111,7 +103,7 @@ def measure(name: str, config: TrainConfig, dims: dict[str, Any], machine: Machi
     rows = draw_rows(1024, dims["vocab_size"])
     with tempfile.TemporaryDirectory() as work:
         tuned = tune(model, tokenizer, rows, (), config, plan, machine, 7, Path(work), lambda step, steps, values: None)
-    peak = find_peak(machine.gpus[0].name) if machine.gpus else None
+    peak = get_peak_flops(machine.gpus[0].name, "bfloat16") if machine.gpus else None
     speed = tuned.tokens_per_second
     return Side(
         name=name,
@@ -121,7 +113,7 @@ def measure(name: str, config: TrainConfig, dims: dict[str, Any], machine: Machi
         tokens_per_second=round(speed, 1),
         peak_memory=torch.cuda.max_memory_allocated() if machine.device == "cuda" else 0,
         share=FLOP_PER_TOKEN * parameters * speed / peak if peak else None,
-        plan=plan.lines(),
+        plan=plan.reasons,
     )
 
 

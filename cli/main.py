@@ -445,9 +445,9 @@ def ship(
     """
     from rich.console import Console
 
-    from cli.ship import ship_and_print
+    from cli.ship import Handover, ship_and_print
 
-    ship_and_print(run_path, to, quantize, base_url, replace, converter, push, private, Console())
+    ship_and_print(run_path, Handover(to, quantize, base_url, replace, converter, push, private), Console())
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -18,30 +19,33 @@ from runs.shipping import (
 )
 
 
-def ship_and_print(
-    run_path: Path,
-    to: str | None,
-    quantize: str | None,
-    base_url: str | None,
-    replace: bool,
-    converter: Path | None,
-    push: str | None,
-    private: bool,
-    console: Console,
-) -> None:
+@dataclass(frozen=True)
+class Handover:
+    """What the user asked for, option by option; see `emoreason ship --help`."""
+
+    to: str | None
+    quantize: str | None
+    base_url: str | None
+    replace: bool
+    converter: Path | None
+    push: str | None
+    private: bool
+
+
+def ship_and_print(run_path: Path, asked: Handover, console: Console) -> None:
     """Ship the student of a run; raises EmoReasonError, see runs.shipping and runs.student_card."""
-    if to is None and push is None:
+    if asked.to is None and asked.push is None:
         raise UsageError("say where to: --to ollama:NAME, --to gguf:FILE, --to merged:DIR, or --push ORG/NAME")
-    if push is not None:
-        _check_push(run_path, push)
+    if asked.push is not None:
+        _check_push(run_path, asked.push)
     model = find_student(run_path)
-    if to is not None:
-        _ship(model, to, quantize, base_url, replace, converter, console)
-    if push is not None:
+    if asked.to is not None:
+        _ship(model, asked.to, asked, console)
+    if asked.push is not None:
         from runs.folder import read_run
         from runs.student_card import push_student
 
-        _say(console, f"pushed: {push_student(read_run(run_path), push, private)}")
+        _say(console, f"pushed: {push_student(read_run(run_path), asked.push, asked.private)}")
 
 
 def _check_push(run_path: Path, push: str) -> None:
@@ -54,24 +58,16 @@ def _check_push(run_path: Path, push: str) -> None:
         )
 
 
-def _ship(
-    model: Path,
-    to: str,
-    quantize: str | None,
-    base_url: str | None,
-    replace: bool,
-    converter: Path | None,
-    console: Console,
-) -> None:
+def _ship(model: Path, to: str, asked: Handover, console: Console) -> None:
     kind, place = read_target(to)
     if kind == "merged":
-        ship_to_merged(model, Path(place), quantize)
+        ship_to_merged(model, Path(place), asked.quantize)
         _say(console, f"the merged student is in {place}; serve it with `vllm serve {place}`")
         return
     if kind == "gguf":
-        shipped = ship_to_gguf(model, Path(place), quantize, converter, lambda line: _say(console, line))
+        shipped = ship_to_gguf(model, Path(place), asked.quantize, asked.converter, lambda line: _say(console, line))
     else:
-        shipped = _to_ollama(model, place, quantize, base_url, replace, converter, console)
+        shipped = _to_ollama(model, place, asked, console)
     if shipped.parity:
         _say(console, f"parity: {shipped.parity}")
     if shipped.lines:
@@ -79,15 +75,7 @@ def _ship(
         _say(console, "".join(f"  {line}\n" for line in shipped.lines.splitlines()).rstrip("\n"))
 
 
-def _to_ollama(
-    model: Path,
-    name: str,
-    quantize: str | None,
-    base_url: str | None,
-    replace: bool,
-    converter: Path | None,
-    console: Console,
-) -> Shipped:
+def _to_ollama(model: Path, name: str, asked: Handover, console: Console) -> Shipped:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("loading the student", total=None)
@@ -96,8 +84,9 @@ def _to_ollama(
             bar.update(task, description=what, completed=done, total=total or None)
 
         return ship_to_ollama(
-            model, name, quantize, base_url, replace, converter, lambda line: _say(console, line), update
-        )
+            model, name, asked.quantize, asked.base_url, asked.replace, asked.converter,
+            lambda line: _say(console, line), update,
+        )  # fmt: skip
 
 
 def _say(console: Console, line: str) -> None:

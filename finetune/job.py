@@ -86,7 +86,7 @@ def run_job(folder: Path, on_step: OnStep, say: Say = lambda line: None) -> Trai
     tokenizer = load_tokenizer(job.base)
     machine, size = look(), size_of(job.base)
     plan = make_plan(config, machine, size)
-    for line in (*plan.lines(), *(f"chat template: {line}" for line in describe_template(tokenizer))):
+    for line in (*plan.reasons, *(f"chat template: {line}" for line in describe_template(tokenizer))):
         say(line)
     check_memory(estimate(config, plan, size), machine)
     chat = Chat(job.base, tokenizer, None)
@@ -157,7 +157,7 @@ def _result(tuned: Tuned, rows: list[Encoded], dropped: list[str], plan: Plan, m
         validation_loss=tuned.losses("eval_loss"),
         best_step=tuned.best_step,
         dropped=dropped,
-        plan=list(plan.lines()),
+        plan=list(plan.reasons),
     )
 
 

@@ -19,7 +19,10 @@ _EXTRAS = {"bitsandbytes": "qlora", "tensorboard": "tensorboard", "trackio": "tr
 
 @dataclass(frozen=True)
 class Plan:
-    """What was chosen; ``shards`` is the number of devices that weights, gradients and optimizer are spread over."""
+    """What was chosen, and ``reasons``, one line per choice.
+
+    ``shards`` is the number of devices that weights, gradients and optimizer are spread over.
+    """
 
     precision: Precision
     attention: Attention
@@ -29,10 +32,6 @@ class Plan:
     reasons: tuple[str, ...] = ()
     device: Device = "cpu"
     shards: int = 1
-
-    def lines(self) -> tuple[str, ...]:
-        """Return one line per choice, with its reason."""
-        return self.reasons
 
 
 def make_plan(config: TrainConfig, machine: Machine, size: ModelSize | None = None) -> Plan:

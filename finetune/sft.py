@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from logging import LogRecord, getLogger
@@ -120,6 +121,8 @@ def tune(
     callbacks: list[Any] = [Report()]
     if config.patience and validation:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=config.patience))
+    # Liger's successor in TRL, kernels of the Hub, would be fetched from the network.
+    warnings.filterwarnings("ignore", "`use_liger_kernel=True` is deprecated", FutureWarning)
     trainer = trainer_class(
         model=model,
         processing_class=tokenizer,

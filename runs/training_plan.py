@@ -32,7 +32,7 @@ def describe_training(run: Run) -> Iterator[str]:
     machine = look()
     size = None if base == SCRATCH else size_of(base)
     plan = make_plan(config, machine, size)
-    yield from plan.lines()
+    yield from plan.reasons
     if size is None:
         yield "the student is made from scratch when it is trained; its memory is not worth an estimate"
     else:

@@ -25,7 +25,9 @@ def open_gguf(file: Path, chat: Chat, end_tokens: Set[int], num_ctx: int) -> Ite
     import llama_cpp
 
     try:
-        model: Any = llama_cpp.Llama(str(file), n_ctx=num_ctx, verbose=False)
+        # keys and values in 32 bits, as in transformers: what the file loses is to be seen, not what a cache does
+        wide = llama_cpp.GGML_TYPE_F32
+        model: Any = llama_cpp.Llama(str(file), n_ctx=num_ctx, type_k=wide, type_v=wide, verbose=False)
     except ValueError as error:
         raise ShippingError(f"{file}: llama.cpp cannot load it: {error}") from error
     ends = {*end_tokens, chat.tokenizer.eos_token_id}

@@ -33,18 +33,15 @@ def find_prompt_form(chat: Chat, end_tokens: Sequence[int], adds_bos: bool) -> P
     parity check shows whether this one does.
 
     Args:
-        end_tokens: those that end an answer by the model's generation config.
+        end_tokens: all at which generation must stop, see `finetune.tokens.end_tokens`.
         adds_bos: whether the server writes the beginning-of-text mark before every prompt.
     """
     render, bos = _render_with(chat), chat.tokenizer.bos_token or ""
     warnings = []
     stop = [str(chat.tokenizer.convert_ids_to_tokens(token)) for token in end_tokens]
-    if eos := chat.tokenizer.eos_token:
-        stop.append(str(eos))
     template = None
     try:
         shape = find_shape(render, chat.takes_system)
-        stop += _first_mark(chat, shape.assistant[1])
         starts = bool(bos) and adds_bos and (shape.header or (shape.system or ("",))[0]).startswith(bos)
         template = write_go_template(without_bos(shape, bos) if starts else shape)
         check_template(template, render, chat.takes_system, bos if starts else "")
@@ -55,7 +52,7 @@ def find_prompt_form(chat: Chat, end_tokens: Sequence[int], adds_bos: bool) -> P
         warnings.append("the template strips blanks around what is said, Ollama's cannot: send texts without them")
     if "strftime_now" in str(chat.tokenizer.chat_template):
         warnings.append("the template writes today's date into prompts; in Ollama it stays as it is today")
-    return PromptForm(template, tuple(dict.fromkeys(stop)), tuple(warnings))
+    return PromptForm(template, tuple(stop), tuple(warnings))
 
 
 def _render_with(chat: Chat) -> Render:
@@ -64,13 +61,6 @@ def _render_with(chat: Chat) -> Render:
         return text
 
     return render
-
-
-def _first_mark(chat: Chat, ending: str) -> list[str]:
-    """Return the special token with which the end of an answer begins, if it does."""
-    special = {str(token) for token in chat.tokenizer.added_tokens_decoder.values() if token.special}
-    marks = [mark for mark in special if ending.lstrip().startswith(mark)]
-    return [max(marks, key=len)] if marks else []
 
 
 def _strips(render: Render) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.ship import ship_and_print
+from cli.ship import Handover, ship_and_print
 from corpus.errors import RunError, UsageError
 from tests.doubles.ollama import OllamaDouble
 from tests.finetune.checkpoints import make_checkpoint
@@ -46,8 +47,8 @@ def test_the_entry_for_the_recipe_is_printed(model: Path) -> None:
 
 def test_orders_without_a_place_or_a_run(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runs.export.push.get_token", lambda: "hf_none")
-    rest = (None, None, False, None)
+    nowhere = Handover(None, None, None, False, None, None, False)
     with pytest.raises(UsageError, match="say where to"):
-        ship_and_print(model, None, *rest, None, False, Console())
+        ship_and_print(model, nowhere, Console())
     with pytest.raises(RunError, match="is not a run, and the card tells of one"):
-        ship_and_print(model, None, *rest, "acme/student", False, Console())
+        ship_and_print(model, replace(nowhere, push="acme/student"), Console())

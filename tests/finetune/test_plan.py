@@ -46,7 +46,7 @@ def test_a_plan_follows_the_machine(machine: Machine, chosen: tuple[str, str, st
 
 
 def test_every_choice_has_a_line_with_its_reason() -> None:
-    lines = make_plan(config(), LAPTOP).lines()
+    lines = make_plan(config(), LAPTOP).reasons
     assert [line.partition(":")[0] for line in lines] == [
         "machine", "precision fp32", "attention sdpa", "layout group", "gradient checkpointing off", "liger off",
     ]  # fmt: skip
