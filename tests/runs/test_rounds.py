@@ -16,8 +16,9 @@ import yaml
 from filelock import FileLock
 from pydantic import ValidationError
 from rich.console import Console
+from typer.testing import CliRunner
 
-from cli.main import _run
+from cli.main import app
 from cli.rounds import print_rounds
 from corpus.errors import DataError, EmoReasonError, RecipeError, RunError
 from corpus.jsonl import write_jsonl
@@ -275,7 +276,8 @@ def test_a_recipe_of_several_rounds_goes_through_rounds(
     monkeypatch.setattr(
         "cli.rounds.run_and_print_rounds", lambda recipe, path, *rest: calls.append((recipe.name, path))
     )
-    _run(STAGES, tiny_recipe, ["rounds.count=2"], tmp_path / "out")
+    command = ["run", str(tiny_recipe), "--set", "rounds.count=2", "--out", str(tmp_path / "out")]
+    CliRunner().invoke(app, command, catch_exceptions=False)
     assert calls == [("tiny", tmp_path / "out")]
     assert not (tmp_path / "out").exists()
 

@@ -1,0 +1,145 @@
+"""The stages of a recipe, all at once or one by one, and the analysis of its items."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.options import EmoBench, NoCache, Out, Overrides, RecipePath
+
+PANEL = "Stages"
+commands = typer.Typer()
+
+
+def _run(
+    stages: tuple[str, ...],
+    recipe: Path,
+    overrides: list[str] | None,
+    out: Path | None,
+    emobench: str | None = None,
+    no_cache: bool = False,
+) -> None:
+    from rich.console import Console
+
+    from runs.pipeline import run_stages
+    from runs.recipe import load_recipe
+    from runs.round_folders import check_rounds
+
+    settings = list(overrides or [])
+    if emobench is not None:
+        settings.append(f"exam.emobench={emobench}")
+    if no_cache:
+        settings.append("generate.cache=null")
+    loaded = load_recipe(recipe, settings)
+    path = out or Path("out") / loaded.name
+    check_rounds(loaded, path, stages)
+    try:
+        if loaded.rounds.count > 1:
+            from cli.rounds import run_and_print_rounds
+
+            run_and_print_rounds(loaded, path, Console())
+        else:
+            run_stages(loaded, path, Console(), stages)
+    except KeyboardInterrupt:
+        typer.echo("stopped; nothing finished is lost: the same command goes on from here", err=True)
+        raise typer.Exit(1) from None
+
+
+@commands.command(rich_help_panel=PANEL)
+def run(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    out: Out = None,
+    emobench: EmoBench = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Run a recipe from plans to report; run again, it goes on where it stopped.
+
+    Example: emoreason run recipes/quickstart.yaml --emobench ../EmoBench/data
+    """
+    from runs.folder import STAGES
+
+    _run(STAGES, recipe, overrides, out, emobench, no_cache)
+
+
+@commands.command(rich_help_panel=PANEL)
+def generate(recipe: RecipePath, overrides: Overrides = None, out: Out = None, no_cache: NoCache = False) -> None:
+    """Hold the therapy sessions and write the draft items.
+
+    Example: emoreason generate recipes/quickstart.yaml --set plan.sessions=20 --out out/try
+    """
+    _run(("generate",), recipe, overrides, out, no_cache=no_cache)
+
+
+@commands.command(rich_help_panel=PANEL)
+def verify(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    out: Out = None,
+    emobench: EmoBench = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Check the drafts by rule, compare them with exams, and have the judge look at the rest.
+
+    Example: emoreason verify recipes/quickstart.yaml --emobench ../EmoBench/data
+    """
+    _run(("verify",), recipe, overrides, out, emobench, no_cache)
+
+
+@commands.command(rich_help_panel=PANEL)
+def curate(recipe: RecipePath, overrides: Overrides = None, out: Out = None, emobench: EmoBench = None) -> None:
+    """Balance and split what passed, and write items and data card.
+
+    Example: emoreason curate recipes/quickstart.yaml
+    """
+    _run(("curate",), recipe, overrides, out, emobench)
+
+
+@commands.command(rich_help_panel=PANEL)
+def train(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    out: Out = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be trained, how, and with what memory; train nothing.")
+    ] = False,
+) -> None:
+    """Tune the student on the training items.
+
+    Example: emoreason train recipes/quickstart.yaml --dry-run
+    """
+    if dry_run:
+        from cli.train import print_training_plan
+
+        print_training_plan(recipe, list(overrides or []), out)
+    else:
+        _run(("train",), recipe, overrides, out)
+
+
+@commands.command(rich_help_panel=PANEL)
+def exam(recipe: RecipePath, overrides: Overrides = None, out: Out = None, emobench: EmoBench = None) -> None:
+    """Examine the student before and after tuning.
+
+    Example: emoreason exam recipes/quickstart.yaml
+    """
+    _run(("exam",), recipe, overrides, out, emobench)
+
+
+@commands.command(rich_help_panel=PANEL)
+def report(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
+    """Write report.json and report.html and print the table.
+
+    Example: emoreason report recipes/quickstart.yaml
+    """
+    _run(("report",), recipe, overrides, out)
+
+
+@commands.command(rich_help_panel=PANEL)
+def analyse(recipe: RecipePath, overrides: Overrides = None, out: Out = None, no_cache: NoCache = False) -> None:
+    """Have the recipe's panel answer the items: how hard is each, does it tell strong from weak, which options work?
+
+    Example: emoreason analyse recipes/quickstart.yaml --set panel.weak.model=ollama_chat/qwen3:0.6b
+    """
+    _run(("analyse",), recipe, overrides, out, no_cache=no_cache)
