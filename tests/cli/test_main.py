@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from cli.main import app, main
 
-COMMANDS = sorted(command.name or command.callback.__name__ for command in app.registered_commands if command.callback)
+COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 GOOD = "name: x\nlms:\n  teacher: {model: scripted/counsel}\n"
 
 
