@@ -26,6 +26,8 @@ install: .venv/.installed
 run: install
 	$(BIN)/emoreason run $(RECIPE) $(if $(EMOBENCH),--emobench $(EMOBENCH)) $(if $(OUT),--out $(OUT))
 
+# One worker per core, so each computes on one thread, and so do the trainings that it starts.
+test: export OMP_NUM_THREADS := 1
 test: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 

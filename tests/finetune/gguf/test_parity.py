@@ -82,3 +82,20 @@ def test_tokens_are_those_of_transformers(model: Path) -> None:
     chat = tokenizer.apply_chat_template([{"role": "user", "content": TEXTS[4]}], tokenize=False)
     for text in (*TEXTS, chat):
         assert engine.tokenize(text.encode(), add_bos=True, special=True) == tokenizer(text).input_ids, text
+
+
+def test_quantized_weights_are_those_of_llama_cpps_own_quantizer(tmp_path: Path) -> None:
+    llama_cpp = pytest.importorskip("llama_cpp")
+    from gguf import GGUFReader
+
+    model = make_checkpoint("llama", tmp_path)
+    whole, ours, theirs = (tmp_path / f"{name}.gguf" for name in ("whole", "ours", "theirs"))
+    write_gguf(model, whole, "f32")
+    write_gguf(model, ours, "q8_0")
+    order = llama_cpp.llama_model_quantize_default_params()
+    order.ftype = llama_cpp.LLAMA_FTYPE_MOSTLY_Q8_0
+    assert llama_cpp.llama_model_quantize(str(whole).encode(), str(theirs).encode(), order) == 0
+    tensors = {tensor.name: tensor for tensor in GGUFReader(theirs).tensors}
+    for tensor in GGUFReader(ours).tensors:
+        assert tensor.tensor_type == tensors[tensor.name].tensor_type, tensor.name
+        assert np.array_equal(tensor.data, tensors[tensor.name].data), tensor.name
