@@ -20,7 +20,7 @@ import yaml
 from filelock import FileLock
 from rich.console import Console
 
-from cli import main
+from cli.commands import programs
 from corpus.errors import LimitError, RecipeError, RunError, TeacherError
 from lms.cache import AnswerCache
 from optimizers.case_files import read_cases
@@ -167,7 +167,7 @@ class TestKills:
 
     OVERRIDES = ("compile.optimizer=gepa", "lms.teacher.latency=0.002")
     FORKS = multiprocessing.get_context("forkserver")
-    FORKS.set_forkserver_preload(["cli.main", "cli.compile"])
+    FORKS.set_forkserver_preload(["cli.commands.programs", "cli.compile"])
 
     @pytest.mark.parametrize("kind", ["items"])
     def test_killed_at_random_points_it_ends_the_same(self, kind: Kind, small: Path, tmp_path: Path) -> None:
@@ -189,8 +189,8 @@ class TestKills:
         assert calls - len(kills) <= entered <= calls + len(kills), "one call was under way at each kill"
 
     def kill_at(self, calls: float, kind: Kind, recipe: Path, root: Path) -> None:
-        options = (recipe, main.Program(kind), None, list(self.OVERRIDES), root)
-        process = self.FORKS.Process(target=main.compile_, args=options)
+        options = (recipe, programs.Program(kind), None, list(self.OVERRIDES), root)
+        process = self.FORKS.Process(target=programs.compile_, args=options)
         process.start()
         while process.is_alive() and sum(map(count_lines, root.glob("*/calls.jsonl"))) < calls:
             time.sleep(0.002)
