@@ -13,7 +13,7 @@ PANEL = "Stages"
 commands = typer.Typer()
 
 
-def _run(
+def run_stages_of(
     stages: tuple[str, ...],
     recipe: Path,
     overrides: list[str] | None,
@@ -21,6 +21,7 @@ def _run(
     emobench: str | None = None,
     no_cache: bool = False,
 ) -> None:
+    """Run some stages of a recipe; an interrupt is one line, for nothing is lost."""
     from rich.console import Console
 
     from runs.pipeline import run_stages
@@ -61,7 +62,7 @@ def run(
     """
     from runs.folder import STAGES
 
-    _run(STAGES, recipe, overrides, out, emobench, no_cache)
+    run_stages_of(STAGES, recipe, overrides, out, emobench, no_cache)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -70,7 +71,7 @@ def generate(recipe: RecipePath, overrides: Overrides = None, out: Out = None, n
 
     Example: emoreason generate recipes/quickstart.yaml --set plan.sessions=20 --out out/try
     """
-    _run(("generate",), recipe, overrides, out, no_cache=no_cache)
+    run_stages_of(("generate",), recipe, overrides, out, no_cache=no_cache)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -85,7 +86,7 @@ def verify(
 
     Example: emoreason verify recipes/quickstart.yaml --emobench ../EmoBench/data
     """
-    _run(("verify",), recipe, overrides, out, emobench, no_cache)
+    run_stages_of(("verify",), recipe, overrides, out, emobench, no_cache)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -94,7 +95,7 @@ def curate(recipe: RecipePath, overrides: Overrides = None, out: Out = None, emo
 
     Example: emoreason curate recipes/quickstart.yaml
     """
-    _run(("curate",), recipe, overrides, out, emobench)
+    run_stages_of(("curate",), recipe, overrides, out, emobench)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -115,7 +116,7 @@ def train(
 
         print_training_plan(recipe, list(overrides or []), out)
     else:
-        _run(("train",), recipe, overrides, out)
+        run_stages_of(("train",), recipe, overrides, out)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -124,7 +125,7 @@ def exam(recipe: RecipePath, overrides: Overrides = None, out: Out = None, emobe
 
     Example: emoreason exam recipes/quickstart.yaml
     """
-    _run(("exam",), recipe, overrides, out, emobench)
+    run_stages_of(("exam",), recipe, overrides, out, emobench)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -133,7 +134,7 @@ def report(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> 
 
     Example: emoreason report recipes/quickstart.yaml
     """
-    _run(("report",), recipe, overrides, out)
+    run_stages_of(("report",), recipe, overrides, out)
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -142,4 +143,4 @@ def analyse(recipe: RecipePath, overrides: Overrides = None, out: Out = None, no
 
     Example: emoreason analyse recipes/quickstart.yaml --set panel.weak.model=ollama_chat/qwen3:0.6b
     """
-    _run(("analyse",), recipe, overrides, out, no_cache=no_cache)
+    run_stages_of(("analyse",), recipe, overrides, out, no_cache=no_cache)

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from rich.console import Console
 
-from cli import main
+from cli.commands.stages import run_stages_of
 from runs.pipeline import run_stages
 from runs.recipe import load_recipe
 
@@ -45,7 +45,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # Processes are forked from one that has imported everything: a start takes no seconds.
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["cli.main", "runs.stages.generate", "runs.stages.verify"])
+FORKS.set_forkserver_preload(["cli.commands.stages", "runs.stages.generate", "runs.stages.verify"])
 # A shell that starts tests in the background ignores SIGINT, and children inherit that.
 HEED_INTERRUPTS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
 
@@ -61,7 +61,7 @@ def size(out: Path, stage: str = "generate") -> int:
 
 def kill_at(stage: str, target: float, recipe: Path, out: Path) -> None:
     """Start a stage and kill it when its journals have reached a size."""
-    process = FORKS.Process(target=main._run, args=((stage,), recipe, None, out))
+    process = FORKS.Process(target=run_stages_of, args=((stage,), recipe, None, out))
     process.start()
     while size(out, stage) < target and process.is_alive():
         time.sleep(0.0005)
