@@ -22,9 +22,10 @@ from runs.stages.train import Material
 
 Items = list[UnderstandingItem | ApplicationItem]
 # Both begin with the same student, which has read the sessions; four bits need a GPU, so the paper's goes without.
+# The default's keys are the quickstart's.
 PAPER = {"preset": "paper", "method": "lora"}
 DEFAULT = {
-    "preset": "default", "formats": {"open": 4, "option": 1}, "rename": True, "learning_rate": 2e-3,
+    "preset": "default", "formats": {"open": 10, "option": 1}, "rename": True, "learning_rate": 2e-3,
     "warmup_steps": 40, "max_length": 512,
 }  # fmt: skip
 
