@@ -28,7 +28,6 @@ from pydantic import TypeAdapter
 from rapidfuzz import fuzz, process
 from sklearn.feature_extraction.text import CountVectorizer
 
-from benchmarks.choices_only import read_choices_only
 from benchmarks.judge import measure_judge
 from benchmarks.table import ROOT, Row, least, most, publish
 from corpus.assemble import assemble_items
@@ -37,6 +36,7 @@ from corpus.decks import cell_shares
 from corpus.jsonl import iter_objects
 from corpus.records import ApplicationDraft, Draft, UnderstandingDraft, cell_of
 from corpus.taxonomy import find_emotion_words
+from eval.baselines import read_choices_only
 from lms.scripted.names import MISTAKES
 
 SESSIONS, SMALL, ITEMS = 1600, 150, 10_000
@@ -190,17 +190,19 @@ def _longest_share(choices: Sequence[str], label: str) -> float:
 
 
 def _readers(drafts: Sequence[Item]) -> list[Row]:
-    emotions = [(d.emotion, d.wrong_emotions) for d in drafts if isinstance(d, UnderstandingDraft)]
-    causes = [(d.cause, d.wrong_causes) for d in drafts if isinstance(d, UnderstandingDraft)]
-    options = [(d.best, d.wrong) for d in drafts if isinstance(d, ApplicationDraft)]
-    return [
-        _most(f"choices-only reader on {name}: above chance by", 100 * (read_choices_only(asked) - chance), "points", 5)
-        for name, asked, chance in (
-            ("EU emotions", emotions, 1 / 6),
-            ("EU causes", causes, 1 / 4),
-            ("EA", options, 1 / 4),
-        )
+    understanding = [draft for draft in drafts if isinstance(draft, UnderstandingDraft)]
+    application = [draft for draft in drafts if isinstance(draft, ApplicationDraft)]
+    asked: list[tuple[str, Sequence[Item], list[tuple[str, tuple[str, ...]]], float]] = [
+        ("EU emotions", understanding, [(draft.emotion, draft.wrong_emotions) for draft in understanding], 1 / 6),
+        ("EU causes", understanding, [(draft.cause, draft.wrong_causes) for draft in understanding], 1 / 4),
+        ("EA", application, [(draft.best, draft.wrong) for draft in application], 1 / 4),
     ]
+    rows = []
+    for name, own, answers, chance in asked:
+        questions = [((right, *wrong), right) for right, wrong in answers]
+        read = float(np.mean(read_choices_only(questions, [draft.scenario for draft in own])))
+        rows.append(_most(f"choices-only reader on {name}: above chance by", 100 * (read - chance), "points", 5))
+    return rows
 
 
 def _leaks(drafts: Sequence[Item]) -> int:

@@ -25,7 +25,8 @@ from pydantic import BaseModel, ConfigDict
 from scipy.stats import norm, pointbiserialr
 
 from corpus.records import Item, Task, cell_of
-from eval.statistics import CONFIDENCE, wilson_interval
+from eval.resampling import CONFIDENCE
+from eval.statistics import wilson_interval
 
 Flag = Literal[
     "too easy", "too hard", "negative discrimination", "low discrimination", "distractor never chosen",

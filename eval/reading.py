@@ -1,11 +1,10 @@
 """Reading written answers, two ways that are always reported side by side.
 
 *strict*: the JSON field equals the letter, as EmoBench's official scorer compares.
-*lenient*, rule version 1, frozen: find a JSON object anywhere in the text; if it holds the text of an option, that
-option counts; else the leading letter of its answer field counts, with or without ``) . :`` or brackets, in either
-case; without a JSON object, the same is tried on the whole text for single-question tasks.  A letter with neither
-stands alone on its line: the "A" of "A friend would listen" is a word.  Anything else, several letters among it, is
-unanswered.
+*lenient*, frozen, rule version 2 (`RULES`): find a JSON object anywhere in the text; if it holds the text of an
+option, that option counts; else its answer field is read (`read_field`); without a JSON object, the same is tried on
+the whole text for single-question tasks.  Anything that no rule reads is unanswered.  Version 1 lacked the rule
+"letter and text", and knew no punctuation and letters of Chinese type.
 """
 
 from __future__ import annotations
@@ -17,11 +16,19 @@ from dataclasses import dataclass
 
 from signatures.formats import LETTERS
 
+RULES = 2
 _OBJECT = re.compile(r"\{[^{}]*\}", re.DOTALL)
 _LEADING = re.compile(r"^[\s(\[\"']*([A-Za-z])(?:[)\].:,\"']|\s*$)", re.MULTILINE)
+# A letter ends where a word does, or where Chinese begins, which puts no space between words.
 _LIST = re.compile(
-    r"^[\s(\[\"']*[A-Za-z][)\].:\"']*(?:\s*(?:,|&|/|\band\b|\bor\b)\s*[(\[\"']*[A-Za-z]\b)+", re.IGNORECASE
+    r"^[\s(\[\"']*[A-Za-z][)\].:\"']*"
+    r"(?:\s*(?:,|&|/|\band\b|\bor\b|以?及|或者?|还是|[和与跟])\s*[(\[\"']*[A-Za-z](?:\b|(?=[\u4e00-\u9fff])))+",
+    re.IGNORECASE,
 )
+# What Chinese type has in place of plain characters: the full-width forms of ASCII, the full stop, the comma between
+# items of a list, brackets, and double quotation marks.  The closing single one is left out: it is an apostrophe too.
+_PLAIN = {code + 0xFEE0: code for code in range(ord("!"), ord("~") + 1)}
+_PLAIN |= {ord(wide): ord(plain) for wide, plain in zip("。、【】「」『』“”", ".,[]" + 6 * '"', strict=True)}
 
 
 @dataclass(frozen=True)
@@ -43,21 +50,28 @@ def read_answer(raw: str, field: str, text_field: str, choices: Sequence[str], a
         choices: the option texts, in the order shown.
         alone: whether the question is the only one, so that text without JSON can be read.
     """
-    found = _find_object(raw)
+    found = find_object(raw)
     answer = found.get(field) if found is not None else None
     strict = _index_of_letter(answer, choices) if isinstance(answer, str) and len(answer) == 1 else None
     if found is not None:
         if (by_text := _index_of_text(found.get(text_field), choices)) is not None:
             return Reading(strict, by_text, "option text")
-        lenient, rule = _read_loosely(answer, choices)
+        lenient, rule = read_field(answer, choices)
         return Reading(strict, lenient, f"json {rule}" if lenient is not None else "unread")
     if alone:
-        lenient, rule = _read_loosely(raw, choices)
+        lenient, rule = read_field(raw, choices)
         return Reading(None, lenient, f"bare {rule}" if lenient is not None else "unread")
     return Reading(None, None, "unread")
 
 
-def _find_object(raw: str) -> dict[str, object] | None:
+def read_text(raw: str, field: str) -> str:
+    """Return a text field of the JSON object that an answer holds, stripped; empty where there is none."""
+    value = (find_object(raw) or {}).get(field)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def find_object(raw: str) -> dict[str, object] | None:
+    """Return the JSON object of a text that is read: the first without an object in it; None when there is none."""
     for match in _OBJECT.finditer(raw):
         try:
             value = json.loads(match[0])
@@ -68,16 +82,28 @@ def _find_object(raw: str) -> dict[str, object] | None:
     return None
 
 
-def _read_loosely(answer: object, choices: Sequence[str]) -> tuple[int | None, str]:
+def read_field(answer: object, choices: Sequence[str]) -> tuple[int | None, str]:
+    """Read the answer to one question leniently; return the option's index and the rule, (None, "") when unread.
+
+    In this order: the text of an option, exactly, but for case and punctuation; a letter and then that option's own
+    text; not at all a list of letters ("A, C"); a leading letter followed by ``) . : ,`` or a bracket or quote, or
+    alone on its line, in either case.  The "A" of "A friend would listen" is a word.  Punctuation and letters of
+    Chinese type count as their plain kin ("B）", "【B】", "Ｂ", "A、C" is a list); words around the letter ("选B",
+    "答案：B") are not read, as "Option B" is not.
+    """
     if not isinstance(answer, str):
         return None, ""
     if (by_text := _index_of_text(answer, choices)) is not None:
         return by_text, "option text"
-    if (listed := _LIST.match(answer)) and all(
-        _index_of_letter(letter.upper(), choices) is not None for letter in re.findall(r"\b[A-Za-z]\b", listed[0])
+    if (by_both := _index_of_text(answer, [f"{LETTERS[n]} {choice}" for n, choice in enumerate(choices)])) is not None:
+        return by_both, "letter and text"
+    plain = answer.translate(_PLAIN)
+    if (listed := _LIST.match(plain)) and all(
+        _index_of_letter(letter.upper(), choices) is not None
+        for letter in re.findall(r"\b[A-Za-z]\b", listed[0], re.ASCII)
     ):  # "A, C" is a list; in "A, I would wait" the I is a word
         return None, ""
-    leading = _LEADING.match(answer)
+    leading = _LEADING.match(plain)
     return (_index_of_letter(leading[1].upper(), choices), "letter") if leading else (None, "")
 
 
@@ -94,4 +120,4 @@ def _index_of_text(text: object, choices: Sequence[str]) -> int | None:
 
 
 def _normal(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
+    return " ".join(re.findall(r"\w+", text.translate(_PLAIN).lower()))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from corpus.records import ApplicationItem, Task, UnderstandingItem
 from eval.baselines import best_constant, chance_level
 from eval.config import Mode
-from eval.statistics import Difference, paired_difference, wilson_interval
+from eval.statistics import Change, Difference, paired_change, paired_difference, share_interval
 
 # Untuned with the plain prompt, untuned with a compiled one, tuned: in this order they stand in tables.
 Stage = Literal["before", "prompted", "after"]
@@ -23,6 +23,8 @@ class Mark(BaseModel):
     """One examined item: what was written, how it was read, whether it was right under both readings.
 
     ``picks`` are the options of each question as read leniently, by index; empty in journals of earlier versions.
+    ``scores`` are, per question, those by which likelihood picked, one per option in the order of the item; empty for
+    written answers and in journals of earlier versions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,10 +35,11 @@ class Mark(BaseModel):
     lenient: bool
     rules: tuple[str, ...]
     picks: tuple[int | None, ...] = ()
+    scores: tuple[tuple[float, ...], ...] = ()
 
 
 class ScoreRow(BaseModel):
-    """One line of the score table; shares in 0..1, ``interval`` is Wilson's on the lenient share."""
+    """One line of the score table; shares in 0..1, ``interval`` is that of `share_interval` on the lenient share."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     benchmark: str
@@ -58,6 +61,8 @@ class Comparison(BaseModel):
     ``against`` is the prompt of the untuned one: the plain one (before), or a compiled one (prompted).
     ``answered_twice`` compares the lenient readings of the items that were answered both times, so that a student who
     merely answers more, or in a readable form, is not taken for one who understands more; None when there are none.
+    ``format_effect`` is the part of the strict difference that the lenient reading does not see: what the official
+    scorer takes for understanding, and is form.  ``p_adjusted`` is Holm's, over all comparisons made at once.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +74,8 @@ class Comparison(BaseModel):
     answered_twice: Difference | None
     verdict: str
     against: Stage = "before"
+    format_effect: Change | None = None  # None in what earlier versions stored
+    p_adjusted: float | None = None
 
 
 def score_row(
@@ -81,7 +88,7 @@ def score_row(
     """Summarise the marks of one task; ``marks`` must hold one mark per item, in any order."""
     by_id = {mark.id: mark for mark in marks}
     own = [by_id[item.qid] for item in items]
-    right = sum(mark.lenient for mark in own)
+    right = [mark.lenient for mark in own]
     return ScoreRow(
         benchmark=benchmark,
         task=items[0].task,
@@ -90,8 +97,8 @@ def score_row(
         n=len(own),
         answered=sum(mark.answered for mark in own) / len(own),
         strict=sum(mark.strict for mark in own) / len(own),
-        lenient=right / len(own),
-        interval=wilson_interval(right, len(own)),
+        lenient=sum(right) / len(own),
+        interval=share_interval(right, [item.scenario for item in items]),
         chance=chance_level(items),
         best_constant=best_constant(items),
     )
@@ -132,6 +139,11 @@ def compare(
         answered_twice=answered_twice,
         verdict=_judge(strict, lenient, answered_twice, row),
         against=against,
+        format_effect=paired_change(
+            [old[item.qid].strict - old[item.qid].lenient for item in items],
+            [new[item.qid].strict - new[item.qid].lenient for item in items],
+            [item.scenario for item in items],
+        ),
     )
 
 

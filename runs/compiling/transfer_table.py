@@ -3,8 +3,8 @@
 All programs are examined on the same cases with every teacher, and compared with the uncompiled program of the same
 teacher, case by case.  Intervals are 95% intervals of one change each, as everywhere in this project.  Of many changes
 some exclude zero by chance: a change counts as shown when its interval does so and Holm's correction (1979) of the p
-values of all changes in the table leaves it below 0.05.  The p values come from flipping the signs of whole clusters
-(Fisher 1935; Ernst 2004), which is right for few clusters too, where a bootstrap is too sure of itself.
+values of all changes in the table leaves it below 0.05.  The p values are those of
+`eval.resampling.flip_signs`, which is right for few clusters too.
 """
 
 from __future__ import annotations
@@ -14,16 +14,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-from statsmodels.stats.multitest import multipletests
 
-from eval.statistics import Change, mean_score, paired_change
+from eval.resampling import flip_signs
+from eval.statistics import Change, adjust, mean_score, paired_change
 from optimizers.meter import Said
 from optimizers.scoring import Scored
 
 UNCOMPILED = "uncompiled"
-FLIPS = 9999
 LEVEL = 0.05
-_EQUAL = 1e-9  # sums of scores that differ by less are the same
 Verdict = Literal["better", "worse", "no change shown"]
 
 
@@ -131,24 +129,14 @@ def draw_table(rows: Sequence[Row], columns: Sequence[Column]) -> Table:
         for column in columns
         for row, trial in zip(rows[1:], column.trials[1:], strict=bool(column.trials))
     ]
-    values = [find_p(trial, first) for _, _, trial, first in compared]
-    corrected = [float(value) for value in multipletests(values, method="holm")[1]] if values else []
+    values = [_find_p(trial, first) for _, _, trial, first in compared]
+    corrected = adjust(values)
     cells = [_cell(rows[0], column, column.trials[0]) for column in columns if column.trials]
     for (column, row, trial, first), value, after in zip(compared, values, corrected, strict=True):
         cells.append(_cell(row, column, trial, _change(trial, first), value, after))
     order = {row.name: place for place, row in enumerate(rows)}
     cells.sort(key=lambda cell: order[cell.program])  # stable: teachers keep their order
     return Table(tuple(rows), tuple(columns), tuple(cells))
-
-
-def find_p(trial: Trial, first: Trial) -> float:
-    """Return how likely a change as large as theirs is when the two are alike, flipping the signs of whole clusters."""
-    change = np.asarray(_qualities(trial)) - np.asarray(_qualities(first))
-    _, codes = np.unique(np.asarray(_clusters(first)), return_inverse=True)
-    sums = np.bincount(codes, weights=change)
-    signs = np.random.default_rng(0).choice((-1.0, 1.0), size=(FLIPS, len(sums)))
-    as_large = int((np.abs(signs @ sums) >= abs(sums.sum()) - _EQUAL).sum())
-    return (1 + as_large) / (1 + FLIPS)
 
 
 def is_unanswered(found: Scored) -> bool:
@@ -181,6 +169,10 @@ def _cell(
 
 def _change(trial: Trial, first: Trial) -> Change:
     return paired_change(_qualities(first), _qualities(trial), _clusters(first))
+
+
+def _find_p(trial: Trial, first: Trial) -> float:
+    return flip_signs(np.asarray(_qualities(trial)) - np.asarray(_qualities(first)), _clusters(first))
 
 
 def _qualities(trial: Trial) -> list[float]:

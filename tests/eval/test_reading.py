@@ -11,7 +11,7 @@ from eval.reading import Reading, read_answer
 CHOICES = ("Call her back", "Wait until Monday", "Say nothing", "Ask what she needs")
 LETTER = st.sampled_from("ABCDEFGHIJKabcd")
 TEXT = st.sampled_from([*CHOICES, "call her back!", "", "B", "something else"])
-LOOSE = st.text() | st.text(alphabet="ABab {}[]()\"':,.\n&/", max_size=30)
+LOOSE = st.text() | st.text(alphabet="ABab {}[]()\"':,.\n&/Ｂ（）：、。和", max_size=30)
 
 
 def read(raw: str, alone: bool = True) -> Reading:
@@ -27,7 +27,9 @@ def test_strict_takes_the_letter(letter: str) -> None:
     assert answered(letter) == Reading("ABCD".index(letter), "ABCD".index(letter), "json letter")
 
 
-@pytest.mark.parametrize("answer", ["b", "B)", "(B)", " B", "B ", "B: because", "Wait until Monday", "", "E", "AB"])
+@pytest.mark.parametrize(
+    "answer", ["b", "B)", "(B)", " B", "B ", "B: because", "Wait until Monday", "", "E", "AB", "Ｂ"]
+)
 def test_strict_takes_nothing_but_the_letter(answer: str) -> None:
     assert answered(answer).strict is None
 
@@ -73,6 +75,44 @@ WRITTEN = [
 ]
 
 
+WRITTEN += [  # as Chinese is typed
+    ("B）", 1),
+    ("（B）", 1),
+    ("【B】", 1),
+    ("「B」", 1),
+    ("“B”", 1),
+    ("B。", 1),
+    ("B．", 1),
+    ("Ｂ", 1),
+    ("ｂ）", 1),
+    ("B：因为她在等", 1),
+    ("B、因为她在等", 1),
+    ("B，因为她在等", 1),
+    ("B，不是C", 1),
+    ("B） Wait until Monday", 1),
+    ("Ｃ、Wait until Monday。", 2),
+    ("A、C", None),
+    ("Ａ，Ｃ", None),
+    ("A、C都可以", None),
+    ("A）和C）", None),
+    ("（A）或者（C）", None),
+    ("A）以及C）", None),
+    ("A）还是C）？", None),
+    ("Ｅ）", None),
+    ("选B", None),
+    ("选项B", None),
+    ("我选B。", None),
+    ("答案：B", None),
+    ("答案是B", None),
+    ("B选项", None),
+    ("B因为她在等", None),
+    ("B！", None),
+    ("A型血的人", None),
+    ("A’s friend", None),
+    ("A 朋友会打电话", None),
+]
+
+
 @pytest.mark.parametrize(("text", "index"), WRITTEN)
 def test_lenient_reads_an_answer_field_by_the_frozen_rule(text: str, index: int | None) -> None:
     assert answered(text).lenient == index
@@ -81,6 +121,12 @@ def test_lenient_reads_an_answer_field_by_the_frozen_rule(text: str, index: int 
 @pytest.mark.parametrize(("text", "index"), WRITTEN)
 def test_lenient_reads_text_without_json_by_the_same_rule(text: str, index: int | None) -> None:
     assert (read(text).strict, read(text).lenient) == (None, index)
+
+
+def test_the_width_of_a_letter_in_an_option_does_not_matter() -> None:
+    choices = ("打给Ｂ君", "等一等", "ABC", "什么也不说")
+    for text, index in (("打给B君", 0), ("A）打给Ｂ君", 0), ("ＡＢＣ", 2)):
+        assert read_answer(text, "answer", "option", choices, alone=True).lenient == index
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_no_change_at_the_level_of_guessing_is_called_so(many: list[ApplicationI
 def test_items_of_one_scenario_count_as_one(many: list[ApplicationItem]) -> None:
     copies = [item.model_copy(update={"scenario": f"scenario {n // 20}"}) for n, item in enumerate(many)]
     assert verdict(many, marks(0, 0), marks(20, 20)).verdict == "improved"
-    assert verdict(copies, marks(0, 0), marks(20, 20)).verdict == "no change shown"
+    assert verdict(copies, marks(0, 0), marks(20, 20)).verdict == "no change shown; at chance"
 
 
 def test_items_are_grouped_by_task(items: list[UnderstandingItem | ApplicationItem]) -> None:

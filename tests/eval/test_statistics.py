@@ -2,10 +2,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
+from scipy.stats import t as student
 
-from eval.statistics import mean_score, paired_change, paired_difference, wilson_interval
+from eval.statistics import (
+    mean_score,
+    paired_change,
+    paired_difference,
+    share_interval,
+    wilson_interval,
+)
 
 
 def names(n: int) -> list[str]:
@@ -24,8 +33,90 @@ def test_of_nothing_nothing_is_known() -> None:
     assert wilson_interval(0, 0) == (0.0, 1.0)
 
 
+class TestSharesOfItemsThatShareScenarios:
+    def test_it_is_as_by_hand(self) -> None:
+        # Half of 6 are right.  Residuals add up to +1, -1, 0 in the 3 scenarios: variance 3/2 × 2 / 6² = 1/12, that of
+        # 6 independent items is 1/4 / 5 = 1/20, so the design effect is 5/3 and 6 items are worth 3.6.  The quantiles
+        # of t with 5 and 2 degrees of freedom, 2.5706 and 4.3027, leave 1.2850.  Wilson's interval of one half is
+        # 1/2 ± z / 2 sqrt(n + z²) = 1/2 ± 1.95996 / 2 sqrt(1.2850 + 3.8415).
+        found = share_interval([True, True, False, False, True, False], list("aabbcc"))
+        assert found == pytest.approx((0.06718, 0.93282), abs=1e-4)
+
+    def test_the_design_effect_is_that_of_a_regression_with_clustered_errors(self) -> None:
+        rng = np.random.default_rng(3)
+        codes = np.repeat(np.arange(60), rng.integers(1, 5, size=60))
+        right = rng.random(len(codes)) < rng.beta(0.6, 0.4, size=60)[codes]
+        n, share = len(codes), right.mean()
+        fit = sm.OLS(right.astype(float), np.ones(n)).fit(cov_type="cluster", cov_kwds={"groups": codes})
+        effect = float(fit.bse[0]) ** 2 / (share * (1 - share) / (n - 1))
+        assert effect > 1.5
+        size = n / effect * (student.ppf(0.975, n - 1) / student.ppf(0.975, 59)) ** 2
+        z = norm.ppf(0.975)
+        middle, half = share + z**2 / 2 / size, z * np.sqrt(share * (1 - share) / size + z**2 / 4 / size**2)
+        expected = (middle - half) / (1 + z**2 / size), (middle + half) / (1 + z**2 / size)
+        assert share_interval(right.tolist(), [str(code) for code in codes]) == pytest.approx(expected)
+
+    @settings(max_examples=50, deadline=None)
+    @given(st.lists(st.booleans(), max_size=60))
+    def test_without_shared_scenarios_it_is_wilsons(self, right: list[bool]) -> None:
+        assert share_interval(right, names(len(right))) == wilson_interval(sum(right), len(right))
+
+    @settings(max_examples=80, deadline=None)
+    @given(st.lists(st.tuples(st.booleans(), st.integers(0, 12)), min_size=1, max_size=60))
+    def test_it_holds_the_share_is_no_narrower_than_wilsons_and_turns_with_right_and_wrong(
+        self, rows: list[tuple[bool, int]]
+    ) -> None:
+        right, clusters = [mark for mark, _ in rows], [str(code) for _, code in rows]
+        low, high = share_interval(right, clusters)
+        plain = wilson_interval(sum(right), len(right))
+        assert 0 <= low <= sum(right) / len(right) + 1e-9
+        assert sum(right) / len(right) - 1e-9 <= high <= 1
+        assert low <= plain[0] + 1e-9
+        assert high >= plain[1] - 1e-9
+        turned = share_interval([not mark for mark in right], clusters)
+        assert turned == pytest.approx((1 - high, 1 - low))
+
+    def test_items_wholly_alike_count_as_their_scenarios(self) -> None:
+        once = [True] * 30 + [False] * 20
+        low, high = share_interval(once * 4, names(50) * 4)
+        alone = wilson_interval(30, 50)
+        assert (low, high) == pytest.approx(alone, abs=0.006)  # what is wider pays for the estimate of the effect
+        assert (low, high) != pytest.approx(wilson_interval(120, 200), abs=0.05)
+
+    def test_all_or_none_right_is_no_certainty_and_the_less_the_fewer_the_scenarios(self) -> None:
+        many, few = (share_interval([True] * 30, [str(n % k) for n in range(30)]) for k in (15, 3))
+        assert (many[1], few[1]) == pytest.approx((1, 1))
+        assert few[0] < 0.7 < many[0] < wilson_interval(30, 30)[0]
+        none = share_interval([False] * 30, [str(n % 3) for n in range(30)])
+        assert none == pytest.approx((0, 1 - few[0]))
+
+    def test_one_scenario_tells_of_no_other(self) -> None:
+        assert share_interval([True, False, True], ["a"] * 3) == (0, 1)
+        assert share_interval([True] * 9, ["a"] * 9) == (0, 1)
+
+    def test_items_must_have_scenarios(self) -> None:
+        with pytest.raises(ValueError, match="equally long"):
+            share_interval([True, False], ["a"])
+
+
+def test_items_of_one_scenario_are_no_gain_however_many() -> None:
+    difference = paired_difference([False] * 30, [True] * 30, ["a"] * 30)
+    assert (difference.delta, difference.low, difference.high, difference.p_value) == (1, -1, 1, 1)
+    assert mean_score([0.5] * 9, ["a"] * 9).low == 0
+    assert not paired_change([0.1] * 9, [0.9] * 9, ["a"] * 9).is_gain
+
+
+def test_shares_of_items_posed_in_several_orders_are_compared_as_they_are() -> None:
+    before, after = [0.25, 0.5, 1.0, 0.0, 0.75] * 6, [0.5, 0.5, 0.75, 0.25, 1.0] * 6
+    difference = paired_difference(before, after, names(30))
+    change = paired_change(before, after, names(30))
+    assert (difference.delta, difference.low, difference.high) == (change.delta, change.low, change.high)
+    assert (difference.gained, difference.lost) == (18, 6)
+    assert difference.p_value == pytest.approx(2 * (24 + 276 + 2024 + 10626 + 42504 + 134596 + 1) / 2**24)
+
+
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.booleans(), min_size=1, max_size=60))
+@given(st.lists(st.booleans(), min_size=2, max_size=60))
 def test_equal_readings_differ_by_nothing(marks: list[bool]) -> None:
     difference = paired_difference(marks, marks, names(len(marks)))
     assert (difference.delta, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1)
@@ -97,7 +188,7 @@ def test_unequal_or_empty_readings_are_refused(before: list[bool], after: list[b
         paired_difference(before, after, clusters)
 
 
-scores = st.lists(st.floats(0, 1), min_size=1, max_size=30)
+scores = st.lists(st.floats(0, 1), min_size=2, max_size=30)
 
 
 @settings(max_examples=25, deadline=None)

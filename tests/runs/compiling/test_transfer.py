@@ -27,7 +27,7 @@ from programs.converter import ItemConverter
 from programs.writer import SessionWriter
 from runs.compiling.transfer import TABLE, run_transfer
 from runs.compiling.transfer_order import Transfer, plan_transfer
-from runs.compiling.transfer_table import UNCOMPILED, Column, Row, Table, Trial, draw_table, find_p
+from runs.compiling.transfer_table import UNCOMPILED, Column, Row, Table, Trial, draw_table
 from runs.recipe import Recipe
 from tests.doubles.ollama import Fault, Model, OllamaDouble
 from tests.doubles.scripted import scripted_reply
@@ -377,8 +377,12 @@ class TestWhatMayBeSaid:
             for number in range(256)
         ]
         exact = sum(abs(flipped) >= abs(sum(gain)) - 1e-9 for flipped in flips) / 256
-        assert find_p(new, old) == pytest.approx(exact, abs=0.015)
-        assert find_p(old, old) == 1
+        table = draw_table((Row(UNCOMPILED), Row("x"), Row("y")), [Column("a", "m", (old, new, old))])
+        changed, alike = table.cell("x", "a"), table.cell("y", "a")
+        assert changed
+        assert alike
+        assert changed.p == pytest.approx(exact, abs=0.015)
+        assert alike.p == 1
 
     def test_of_many_changes_one_by_chance_is_not_shown(self, trial: Callable[..., Trial]) -> None:
         alike, luck = trial([0.5] * 9, 9), trial([0.6] * 7 + [0.5, 0.5], 9)
