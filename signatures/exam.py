@@ -60,6 +60,7 @@ def exam_signature(task: Task, answer_format: AnswerFormat) -> type[dspy.Signatu
 # A scenario may be told by its subject, or to its subject.
 _DO = {"I": "do I", "You": "do you", "you": "do you"}
 _OBJECTS = {"I": "me", "You": "you"}
+ADDRESSED = tuple(dict.fromkeys((*_DO, *_OBJECTS)))  # the subjects that a question does not simply name
 
 
 def exam_inputs(item: UnderstandingItem | ApplicationItem) -> dict[str, object]:

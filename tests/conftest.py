@@ -17,6 +17,7 @@ from signatures.chat_adapter import ChatAdapter
 
 ROOT = Path(__file__).resolve().parent.parent
 OFFICIAL_EMOBENCH = ROOT.parent / "shared" / "emobench" / "data"
+OFFICIAL_PROMPTS = ROOT.parent / "shared" / "emobench" / "configs"
 OWN_EMOBENCH = ROOT / "tests" / "data" / "emobench"  # a handful of items of our own in the same schema
 
 

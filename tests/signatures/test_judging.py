@@ -13,7 +13,9 @@ SCORED = [
     (judging.ReviewExplanation, judging.EXPLANATION_SCORES, judging.EXPLANATION_FAULTS),
     (judging.JudgeSession, judging.SESSION_SCORES, judging.SESSION_FAULTS),
 ]
-ASKS = [*REVIEWS, judging.ReviewExplanation, judging.JudgeSession, judging.JudgeParaphrase]
+ASKS = [
+    *REVIEWS, judging.ReviewExplanation, judging.JudgeReasoning, judging.JudgeSession, judging.JudgeParaphrase,
+]  # fmt: skip
 
 
 def test_every_mistake_that_shows_in_a_text_has_its_name_in_one_rubric() -> None:
@@ -42,6 +44,15 @@ def test_scores_come_after_remarks_on_one_described_scale_and_each_has_its_fault
         levels = get_args(field.annotation)
         assert levels == ("no", "partly", "yes")
         assert all(f"`{level}`: " in field.json_schema_extra["desc"] for level in levels)
+
+
+def test_reasoning_is_scored_after_remarks_by_a_judge_who_does_not_know_the_key() -> None:
+    assert list(judging.JudgeReasoning.input_fields) == ["scenario", "question", "reasoning", "answer"]
+    assert list(judging.JudgeReasoning.output_fields) == ["remarks", "grounded", "consistent"]
+    for name in ("grounded", "consistent"):
+        field = judging.JudgeReasoning.output_fields[name]
+        assert get_args(field.annotation) == ("no", "partly", "yes")
+        assert all(f"`{level}`: " in field.json_schema_extra["desc"] for level in ("no", "partly", "yes"))
 
 
 def test_a_paraphrase_is_one_of_three_relations_after_remarks() -> None:
