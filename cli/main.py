@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.commands import programs, recipes, runs, stages
+from cli.commands import exams, programs, recipes, runs, stages
 from corpus.errors import EmoReasonError
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-for module in (stages, recipes, runs, programs):
+for module in (stages, recipes, runs, exams, programs):
     app.add_typer(module.commands)
 
 

@@ -47,6 +47,7 @@ class Models:
         cached_scripted: whether those of the scripted teacher are kept too, which is quicker asked again.
         announce: called with a line that the user should see now.
         provider: what tunes the LMs, such as `finetune.provider.TRLProvider`; without one `lm.finetune` is refused.
+        takes_cut: whether an answer that was cut at `max_tokens` is an answer, as in an exam, and not a failure.
 
     Raises:
         RecipeError: the environment variable of a key is not set.
@@ -63,7 +64,9 @@ class Models:
         cached_scripted: bool = False,
         announce: Announce = lambda line: None,
         provider: Provider | None = None,
+        takes_cut: bool = False,
     ):
+        self.takes_cut = takes_cut
         self.specs, self.ledger = dict(specs), ledger or Ledger("")
         self.concurrency, self.announce = concurrency, announce
         self.cached, self.cached_scripted, self.provider = cached, cached_scripted, provider
@@ -89,7 +92,11 @@ class Models:
                 gate = self.gates[role] = gates[server]
                 self.weights[role] = weights
                 self.lms[role] = self._lm(
-                    role, spec, name, weights, ResilientEngine(engine, spec, role, gate, self.ledger, name)
+                    role,
+                    spec,
+                    name,
+                    weights,
+                    ResilientEngine(engine, spec, role, gate, self.ledger, name, self.takes_cut),
                 )
             self._stack = stack.pop_all()
         return self

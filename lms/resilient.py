@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 import time
 from dataclasses import replace
 from typing import Any, Protocol
@@ -43,19 +44,36 @@ class ResilientEngine:
         gate: of the server, shared by all roles of the model.
         ledger: where calls are entered.
         name: the model's name as the engine knows it (an LM's name holds a fingerprint for the cache).
+        takes_cut: whether an answer that was cut at `max_tokens` is an answer, as in an exam, and not a failure.
     """
 
     supports_function_calling = False
     supports_reasoning = False
 
-    def __init__(self, engine: Engine, spec: ModelSpec, role: str, gate: Gate, ledger: Ledger, name: str):
+    def __init__(
+        self,
+        engine: Engine,
+        spec: ModelSpec,
+        role: str,
+        gate: Gate,
+        ledger: Ledger,
+        name: str,
+        takes_cut: bool = False,
+    ):
         self.engine, self.spec, self.role, self.gate, self.ledger, self.name = engine, spec, role, gate, ledger, name
+        self.takes_cut = takes_cut
+        self._heard = threading.local()
         self.supports_response_schema = spec.structured == "schema"
         params = {"temperature", "max_tokens", "top_p", "top_k", "stop", "seed", "reasoning_effort"}
         self.supported_params = params if spec.structured == "none" else params | {"response_format"}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ResilientEngine:
         return self
+
+    @property
+    def last(self) -> Response | None:
+        """The last response to the calling thread: DSPy's predictions say neither why it ended nor its tokens."""
+        return getattr(self._heard, "response", None)
 
     def complete(self, request: Request) -> Response:
         """Answer one request, after as many attempts as it takes and the spec allows.
@@ -119,8 +137,10 @@ class ResilientEngine:
             try:
                 response = self.engine.complete(request)
                 usage = response.usage
-                _refuse_what_is_not_whole(response, self.spec)
+                if not (self.takes_cut and response.finish_reason == "length"):
+                    _refuse_what_is_not_whole(response, self.spec)
                 place.outcome, failed = "answered", ""
+                self._heard.response = response
                 return response
             except lm15.LM15Error as error:
                 fault = classify(error)

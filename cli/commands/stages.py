@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
 from cli.options import EmoBench, NoCache, Out, Overrides, RecipePath
+from corpus.errors import UsageError
 
 PANEL = "Stages"
 commands = typer.Typer()
@@ -120,21 +121,44 @@ def train(
 
 
 @commands.command(rich_help_panel=PANEL)
-def exam(recipe: RecipePath, overrides: Overrides = None, out: Out = None, emobench: EmoBench = None) -> None:
-    """Examine the student before and after tuning.
+def report(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RECIPE | RUN…",
+            help="A recipe, a run folder, whose report is written anew, or several run folders, which are compared.",
+            show_default=False,
+        ),
+    ],
+    overrides: Overrides = None,
+    out: Out = None,
+    to: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--to", metavar="FILE", help="The page of a comparison. Default: out/comparison.html."),
+    ] = None,
+    emobench: EmoBench = None,
+) -> None:
+    """Write report.json and report.html and print the table; of several runs, one page that compares them.
 
-    Example: emoreason exam recipes/quickstart.yaml
+    Example: emoreason report out/small out/large --to out/sizes.html
     """
-    run_stages_of(("exam",), recipe, overrides, out, emobench)
+    from rich.console import Console
 
+    folders = len(paths) > 1 or paths[0].is_dir()
+    if folders and (overrides or out):
+        raise UsageError("report: --set and --out go with a recipe; a run folder has its own")
+    if len(paths) == 1 and (to or emobench):
+        raise UsageError("report: --to and --emobench go with several runs, which are compared")
+    if not folders:
+        run_stages_of(("report",), paths[0], overrides, out)
+    elif len(paths) == 1:
+        from runs.renewal import renew_report
 
-@commands.command(rich_help_panel=PANEL)
-def report(recipe: RecipePath, overrides: Overrides = None, out: Out = None) -> None:
-    """Write report.json and report.html and print the table.
+        renew_report(paths[0], Console())
+    else:
+        from cli.report import COMPARISON, compare_and_write
 
-    Example: emoreason report recipes/quickstart.yaml
-    """
-    run_stages_of(("report",), recipe, overrides, out)
+        compare_and_write(paths, to or COMPARISON, emobench, Console())
 
 
 @commands.command(rich_help_panel=PANEL)

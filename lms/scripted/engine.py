@@ -16,7 +16,14 @@ from typing import Any
 from dspy.lm15 import InvalidRequestError, Message, Request, Response, TextPart, Usage
 
 from corpus.seeds import derive_seed
-from lms.scripted.judge import answer_exam, compare_scenarios, judge_session, review, review_explanation
+from lms.scripted.judge import (
+    answer_exam,
+    compare_scenarios,
+    judge_reasoning,
+    judge_session,
+    review,
+    review_explanation,
+)
 from lms.scripted.mistakes import DEFAULT_RATES, Mistakes
 from lms.scripted.names import Mistake
 from lms.scripted.prompt import Prompt
@@ -45,6 +52,7 @@ WRITERS: tuple[tuple[str, str, Writer], ...] = (
     ("scenario", "moment", write_application),
     ("faults", "rubric", review),
     ("cites", "explanation", review_explanation),
+    ("grounded", "reasoning", judge_reasoning),
     ("opens_with_event", "transcript", judge_session),
     ("relation", "exam_scenario", compare_scenarios),
     ("answer", "scenario", answer_exam),

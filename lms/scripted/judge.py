@@ -39,6 +39,8 @@ _OBJECTIONS = {
     "stays_within": "the explanation brings in what the scenario does not hold",
     "reaches_key": "the explanation ends at another answer",
     "rules_out": "no wrong answer is met",
+    "grounded": "the reasoning rests on nothing that this scenario tells",
+    "consistent": "the reasoning does not lead to the answer that was given",
     "opens_with_event": "the client opens without an event",
     "shows_feeling": "the client labels a feeling where a scene should show it",
     "has_conflict": "the client is of one mind throughout",
@@ -68,6 +70,11 @@ def review(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
 def review_explanation(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
     """Score the explanation of an item."""
     return _score("explanation", prompt, recognise_scenario(prompt.inputs["scenario"]) is not None, _read_explanation)
+
+
+def judge_reasoning(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
+    """Score what a student wrote before an answer."""
+    return _score("reasoning", prompt, recognise_scenario(prompt.inputs["scenario"]) is not None, _read_reasoning)
 
 
 def judge_session(prompt: Prompt, mistakes: Mistakes) -> dict[str, Any]:
@@ -161,6 +168,18 @@ def _read_explanation(given: Mapping[str, str]) -> Scores:
         "reaches_key": reaches,
         # The name of an emotion may stand in an explanation by chance, a whole clause does not.
         "rules_out": YES if any(text in explanation for text in wrong if len(text.split()) > 3) else NO,
+    }
+
+
+def _read_reasoning(given: Mapping[str, str]) -> Scores:
+    """Quotes show what it rests on; it leads to the answer that it names last, after “answer:” where it says so."""
+    reasoning, answers = given["reasoning"], given["answer"].splitlines()
+    quotes = _QUOTED.findall(reasoning)
+    foreign = SPOTS["foreign_fact"](given, {"explanation": reasoning})
+    named = sum(answer.rstrip('.!?"”') in reasoning.rpartition("nswer: ")[2] for answer in answers)
+    return {
+        "grounded": NO if foreign or not quotes else YES if any(q in given["scenario"] for q in quotes) else PARTLY,
+        "consistent": YES if named == len(answers) else PARTLY if named else NO,
     }
 
 

@@ -24,7 +24,17 @@ def emoreason(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedP
 def test_all_commands_are_there() -> None:
     stages = {"generate", "verify", "curate", "train", "exam", "report"}
     others = {"run", "validate", "doctor", "ship", "show", "analyse", "funnel", "review", "agreement", "export"}
-    others |= {"compile", "programs", "show-prompt", "diff", "transfer"}
+    others |= {
+        "compile",
+        "programs",
+        "show-prompt",
+        "diff",
+        "transfer",
+        "score",
+        "compare",
+        "leaderboard",
+        "export-task",
+    }
     assert set(COMMANDS) == stages | others
 
 

@@ -1,0 +1,203 @@
+"""`emoreason exam --lm`: any model on any benchmark, in the terminal and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from rapidfuzz import process
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from corpus.errors import UsageError
+from corpus.jsonl import write_text_atomically
+from eval.asking import AskMode
+from eval.benchmarks import Benchmark, find_benchmark
+from eval.benchmarks.official import NEW_TOKENS, load_official
+from eval.config import HUB
+from eval.emobench import Language
+from eval.results import MAJORITY, ExamResult, score_exam
+from lms.spec import ModelSpec
+from runs.examination import Sitting, sit
+
+OFFICIAL = "official"
+PROTOCOLS = ("own", OFFICIAL, MAJORITY)
+TOKENS, THINKING_TOKENS = 96, 1024  # most tokens of an answer by our own prompts
+ORDERS, SAMPLES, TEMPERATURE = 4, 5, 0.6  # of the first version of EmoBench (its generate.py of 2024)
+RESULT = "result.json"
+CONFUSIONS = 3  # in the terminal
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user asked for, option by option; see `emoreason exam --help`."""
+
+    lm: str
+    benchmarks: Sequence[str]
+    overrides: Sequence[str]
+    emobench: str | None
+    lang: Language
+    mode: AskMode
+    thinking: bool
+    protocol: str
+    prompts: Path | None
+    orders: int | None
+    samples: int | None
+    limit: int | None
+    out: Path | None
+
+
+def examine_and_print(asked: Asked, as_json: bool, console: Console) -> None:
+    """Examine a model and print its scores; see `runs.examination.sit` for what is raised."""
+    sitting = plan_sitting(asked)
+    folder = asked.out or _folder_of(sitting)
+    notes = Console(stderr=True) if as_json else console
+    found = sit(sitting, folder, notes)
+    results = [
+        score_exam(benchmark, *found[benchmark.name], majority=sitting.protocol == MAJORITY)
+        for benchmark in sitting.benchmarks
+    ]
+    told = {"settings": sitting.settings(), "results": [result.model_dump(mode="json") for result in results]}
+    write_text_atomically(folder / RESULT, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    if as_json:
+        console.print_json(json.dumps(told, ensure_ascii=False))
+        return
+    for result in results:
+        _print(result, console)
+    console.print(f"rows: {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def plan_sitting(asked: Asked) -> Sitting:
+    """Put the options together.
+
+    Raises:
+        UsageError: an option is unknown, impossible, or lacks another.
+        DataError: the official prompts cannot be read.
+    """
+    if asked.protocol not in PROTOCOLS:
+        raise UsageError(f"--protocol {asked.protocol} is none of {', '.join(PROTOCOLS)}")
+    if not asked.benchmarks:
+        raise UsageError("exam --lm: name what to examine on, such as --benchmark emobench-ea --benchmark emobench-eu")
+    chosen = dict(_read_benchmark(text, asked.emobench) for text in asked.benchmarks)
+    official = None
+    if asked.prompts is not None and asked.protocol != OFFICIAL:
+        raise UsageError("--prompts are those of --protocol official; add it, or leave them out")
+    if asked.protocol == OFFICIAL:
+        if asked.prompts is None:
+            raise UsageError("--protocol official needs the prompts of a checkout of EmoBench: --prompts DIR")
+        if asked.mode != "generate":
+            raise UsageError("--protocol official is read from what is written; leave --mode out")
+        official = load_official(asked.prompts)
+    repeats = asked.protocol == MAJORITY
+    most = NEW_TOKENS[asked.thinking] if official else THINKING_TOKENS if asked.thinking else TOKENS
+    defaults = {"max_tokens": most, "temperature": TEMPERATURE if repeats else 0.0}
+    return Sitting(
+        spec=_read_spec(asked.lm, asked.overrides, defaults),
+        benchmarks=tuple(chosen),
+        sources={benchmark.name: source for benchmark, source in chosen.items()},
+        lang=asked.lang,
+        mode=asked.mode,
+        thinking=asked.thinking,
+        protocol=asked.protocol,
+        official=official,
+        orders=asked.orders or (ORDERS if repeats else 1),
+        samples=asked.samples or (SAMPLES if repeats else 1),
+        limit=asked.limit,
+    )
+
+
+def _read_benchmark(text: str, emobench: str | None) -> tuple[Benchmark, str]:
+    name, _, source = text.partition("=")
+    benchmark = find_benchmark(name)
+    if not source:
+        source = emobench if emobench and name.startswith("emobench") else HUB
+    return benchmark, source
+
+
+def _read_spec(name: str, overrides: Sequence[str], defaults: Mapping[str, Any]) -> ModelSpec:
+    fields: dict[str, Any] = {"model": name, **defaults}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--set {text}: write KEY=VALUE, such as temperature=0.6")
+        try:
+            fields[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UsageError(f"--set {text}: the value is not YAML") from error
+    try:
+        return ModelSpec.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"])) or "model"
+        where = f"--lm {name}" if key == "model" else f"--set {key}"
+        problem = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            nearest = process.extractOne(key, list(ModelSpec.model_fields), score_cutoff=50)
+            problem = f"a model has no such key; {f'did you mean {nearest[0]}?' if nearest else 'see docs/teachers.md'}"
+        raise UsageError(f"{where}: {problem}") from error
+
+
+def _folder_of(sitting: Sitting) -> Path:
+    parts = [sitting.spec.model, sitting.lang, sitting.protocol, sitting.mode, "cot" if sitting.thinking else ""]
+    return Path("out") / "exams" / re.sub(r"[^\w.]+", "-", "-".join(filter(None, parts))).strip("-")
+
+
+def _print(result: ExamResult, console: Console) -> None:
+    table = Table(title=f"\n{result.benchmark}, {result.lang}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("n", "answered", "strict", "lenient", "95%", "of answered"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if result.points is not None or result.lenient is None:
+        table = Table(title=table.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+        for name in ("n", "answered", "points of 100", "95%"):
+            table.add_column(name, justify="right", no_wrap=True)
+        points = "–" if result.points is None else f"{result.points:.1f}"
+        table.add_row(str(result.n), f"{result.answered:.1%}", points, _span(result.points_interval, 1))
+    else:
+        among = "–" if result.accuracy_answered is None else f"{result.accuracy_answered:.1%}"
+        table.add_row(
+            str(result.n), f"{result.answered:.1%}", f"{result.strict:.1%}", f"{result.lenient:.1%}",
+            _span(result.interval, 100), among,
+        )  # fmt: skip
+    console.print(table)
+    for line in _remarks(result):
+        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def _remarks(result: ExamResult) -> list[str]:
+    lines = []
+    if result.baselines:
+        lines.append("without understanding: " + ", ".join(f"{name} {v:.1%}" for name, v in result.baselines.items()))
+    if result.orders:
+        by_order = ", ".join(f"{share:.1%}" for share in result.orders.by_order)
+        spreads = [question.spread for question in result.orders.questions if question.spread is not None]
+        lines.append(
+            f"orders of the options: {by_order}; right in all of them {result.orders.all_right:.1%}; "
+            f"spread of recall by position {', '.join(f'{100 * spread:.1f}' for spread in spreads)} points"
+        )
+    if result.mistakes:
+        missed = {name: count for name, count in result.mistakes.outcomes.items() if count and name != "right"}
+        if missed:
+            lines.append("answers not right: " + ", ".join(f"{count:,} {name}" for name, count in missed.items()))
+        if common := result.mistakes.confusions[:CONFUSIONS]:
+            taken = ", ".join(f"{one.picked} for {one.key} ({one.count:,})" for one in common)
+            lines.append(f"emotions taken most often: {taken}; all in {RESULT}")
+    if not result.valid:
+        lines.append("too few answers could be read for the score to be valid")
+    if result.cut:
+        lines.append(f"{result.cut} of {result.rows} answers were cut at max_tokens")
+    if result.failed:
+        lines.append(
+            f"{result.failed} of {result.rows} questions got no answer and count as wrong; run again to ask them"
+        )
+    return lines
+
+
+def _span(interval: tuple[float, float] | None, scale: float) -> str:
+    return "–" if interval is None else f"{scale * interval[0]:.0f}–{scale * interval[1]:.0f}"

@@ -1,0 +1,153 @@
+"""From the rows of an exam to its score: both readings, orders, samples, categories, baselines."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+
+from pydantic import BaseModel, ConfigDict
+
+from eval.answers import AnswerRow
+from eval.baselines import best_constant, chance_level, choices_only, longest_option
+from eval.benchmarks import Benchmark, Question
+from eval.mistakes import Mistakes, Slice, find_mistakes, share_by_category
+from eval.orders import OrderScore, Posed, interval_of, score_orders, vote
+from eval.replies import replies_of_rows
+from eval.statistics import mean_score
+
+MAJORITY = "original-2024"
+
+
+class ExamResult(BaseModel):
+    """The score of one model on one benchmark; shares in 0..1.
+
+    ``answered`` is the share of rows whose answer could be read, ``failed`` the number of rows without an answer, which
+    count as wrong; ``strict`` and ``lenient`` are means over questions, orders, and samples, ``interval`` is the 95%
+    interval of ``lenient`` with scenarios resampled; ``accuracy_answered`` is the lenient share of the answered.
+    ``orders`` says what option orders did, where there were several; ``rules`` counts how answers were read;
+    ``categories`` are lenient shares, and ``mistakes`` says what went wrong, answer by answer.  Of a
+    benchmark that is scored in points (EQ-Bench) ``points`` is the score, 0 to 100, over the items that could be read,
+    ``points_interval`` its interval, and ``valid`` whether those are enough; shares are then None.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    benchmark: str
+    lang: str
+    n: int
+    rows: int
+    failed: int
+    answered: float
+    strict: float | None = None
+    lenient: float | None = None
+    interval: tuple[float, float] | None = None
+    accuracy_answered: float | None = None
+    points: float | None = None
+    points_interval: tuple[float, float] | None = None
+    valid: bool = True
+    orders: OrderScore | None = None
+    categories: dict[str, Slice] = {}
+    baselines: dict[str, float] = {}
+    rules: dict[str, int] = {}
+    mistakes: Mistakes | None = None
+    cut: int = 0
+
+
+def score_exam(
+    benchmark: Benchmark, questions: Sequence[Question], rows: Sequence[AnswerRow], majority: bool = False
+) -> ExamResult:
+    """Score all rows of one exam.
+
+    Args:
+        questions: as published; rows: one per question, order, and sample.
+        majority: whether the samples of one order count as one answer, the most common one.
+    """
+    rows = _vote(rows) if majority else rows
+    by_question: dict[str, list[AnswerRow]] = defaultdict(list)
+    for row in rows:
+        by_question[row.question].append(row)
+    known = {
+        "benchmark": benchmark.name,
+        "lang": questions[0].lang,
+        "n": len(questions),
+        "rows": len(rows),
+        "failed": sum(bool(row.error) for row in rows),
+        "answered": fmean(row.answered for row in rows),
+        "rules": dict(Counter(rule for row in rows for rule in row.rules).most_common()),
+        "cut": sum(row.finish == "length" for row in rows),
+    }
+    if not questions[0].parts:
+        return ExamResult(**known, **_points(benchmark, questions, rows))
+    shares = [fmean(row.points or 0.0 for row in by_question[question.id]) for question in questions]
+    clusters = [question.cluster for question in questions]
+    replies = replies_of_rows(questions, rows)
+    read = [row.points or 0.0 for row in rows if row.answered]
+    return ExamResult(
+        **known,
+        strict=fmean(row.strict_points or 0.0 for row in rows),
+        lenient=fmean(shares),
+        interval=interval_of(shares, clusters),
+        accuracy_answered=fmean(read) if read else None,
+        orders=_orders(questions, rows),
+        categories=share_by_category(replies),
+        mistakes=find_mistakes(replies),
+        baselines={
+            "chance": chance_level(questions),
+            "best constant answer": best_constant(questions),
+            "longest option": longest_option(questions),
+            "choices only": choices_only(questions),
+        },
+    )
+
+
+def _points(benchmark: Benchmark, questions: Sequence[Question], rows: Sequence[AnswerRow]) -> dict[str, object]:
+    total = benchmark.total([row.points for row in rows])
+    clusters = {question.id: question.cluster for question in questions}
+    counted = [(row.points * 100 / benchmark.points, clusters[row.question]) for row in rows if row.points is not None]
+    found = mean_score([points for points, _ in counted], [cluster for _, cluster in counted]) if counted else None
+    return {
+        "points": total.score,
+        "points_interval": (found.low, found.high) if found else None,
+        "valid": total.valid,
+    }
+
+
+def _orders(questions: Sequence[Question], rows: Sequence[AnswerRow]) -> OrderScore | None:
+    orders = {row.order for row in rows}
+    if len(orders) < 2 or any(row.sample for row in rows):
+        return None
+    clusters = {question.id: question.cluster for question in questions}
+    return score_orders(Posed(row.question, clusters[row.question], row.order, _picks(row), row.keys) for row in rows)
+
+
+def _vote(rows: Sequence[AnswerRow]) -> list[AnswerRow]:
+    """Return one row per question and order, with the most common pick of each part among its samples."""
+    groups: dict[tuple[str, int], list[AnswerRow]] = defaultdict(list)
+    for row in rows:
+        groups[row.question, row.order].append(row)
+    return [_elect(group) for group in groups.values()]
+
+
+def _elect(group: Sequence[AnswerRow]) -> AnswerRow:
+    given = [row for row in group if not row.error]
+    if not given:
+        return group[0]
+    lenient, strict = vote([_picks(row) for row in given]), vote([_whole(row.strict) for row in given])
+    return given[0].model_copy(
+        update={
+            "sample": 0,
+            "lenient": lenient,
+            "strict": strict,
+            "answered": None not in lenient,
+            "points": float(lenient == given[0].keys),
+            "strict_points": float(strict == given[0].keys),
+        }
+    )
+
+
+def _picks(row: AnswerRow) -> tuple[int | None, ...]:
+    return _whole(row.lenient) if row.lenient else (None,) * len(row.keys)
+
+
+def _whole(values: Sequence[int | float | None]) -> tuple[int | None, ...]:
+    return tuple(None if value is None else int(value) for value in values)

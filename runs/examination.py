@@ -1,0 +1,214 @@
+"""An exam of any model on any benchmark; every question, order, and sample is a row that a kill does not lose."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import dspy
+from rich.console import Console
+
+from corpus.errors import RunError, UsageError
+from corpus.jsonl import write_text_atomically
+from corpus.text import reason_of
+from eval.answers import AnswerRow, mark_answer, row_id
+from eval.asking import Ask, AskMode, fingerprint
+from eval.benchmarks import Benchmark, Question, reordered
+from eval.benchmarks.official import OfficialPrompts
+from eval.emobench import Language
+from eval.predictions import write_predictions
+from eval.reading import RULES
+from eval.results import MAJORITY
+from lms.build import Models
+from lms.in_process.engine import InProcessEngine
+from lms.ledger import Ledger
+from lms.resilient import ResilientEngine
+from lms.spec import TRANSFORMERS, ModelSpec
+from runs.journal import Journal
+from runs.pool import run_units
+from runs.progress import show_progress
+
+EXAMINEE = "examinee"
+SETTINGS = "exam.json"
+PREDICTIONS = "predictions"
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """What a model sits: benchmark name → source is ``sources``; orders and samples are counts, from 1."""
+
+    spec: ModelSpec
+    benchmarks: tuple[Benchmark, ...]
+    sources: Mapping[str, str]
+    lang: Language = "en"
+    mode: AskMode = "generate"
+    thinking: bool = False
+    protocol: str = "own"
+    official: OfficialPrompts | None = None
+    orders: int = 1
+    samples: int = 1
+    limit: int | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return what decides an answer: rows of other settings do not belong beside it."""
+        spec = self.spec
+        return {
+            "model": spec.identity, "temperature": spec.temperature, "top_p": spec.top_p, "top_k": spec.top_k,
+            "max_tokens": spec.max_tokens, "num_ctx": spec.num_ctx, "think": spec.think, "seed": spec.seed,
+            "extra": spec.extra, "mode": self.mode, "thinking": self.thinking, "protocol": self.protocol,
+            "lang": self.lang, "reader": RULES,
+        }  # fmt: skip
+
+
+def sit(sitting: Sitting, folder: Path, console: Console) -> dict[str, tuple[list[Question], list[AnswerRow]]]:
+    """Ask all that is not answered yet, and return benchmark → (questions as published, rows of this sitting).
+
+    The folder then holds, per benchmark, the rows, and of EmoBench's a prediction file in the official format.
+
+    Raises:
+        UsageError: likelihoods are asked of a model that is not in this process, or of questions without options; or
+            the protocol is not for the benchmark; or several samples would be one answer.
+        RunError: the folder holds an exam with other settings, or a row that is none.
+        DataError: a benchmark cannot be read.
+        TeacherError, ModelError: the model is not there.
+    """
+    check_model(sitting)
+    asked = {one: one.load(sitting.sources[one.name], sitting.lang, sitting.limit) for one in sitting.benchmarks}
+    for benchmark, questions in asked.items():
+        _check(sitting, benchmark, questions[0])
+    _claim(sitting, folder)
+    # A model that never stops is cut at every answer; that is counted in the table, not warned about 800 times.
+    logging.getLogger("dspy.clients.lm").setLevel(logging.ERROR)
+    found = {}
+    with ExitStack() as stack:
+        ledger = stack.enter_context(Ledger("exam", folder / "calls.jsonl"))
+        models = stack.enter_context(Models({EXAMINEE: sitting.spec}, ledger, takes_cut=True))
+        lm = models.lms[EXAMINEE]
+        engine = lm.engine
+        assert isinstance(engine, ResilientEngine)
+        scorer = engine.engine
+        for benchmark, questions in asked.items():
+            ask = Ask(
+                benchmark, sitting.mode, sitting.thinking, sitting.official, sitting.spec.model,
+                scorer if isinstance(scorer, InProcessEngine) else None,
+            )  # fmt: skip
+            rows = _ask_all(sitting, ask, questions, lm, engine, folder, console)
+            found[benchmark.name] = questions, rows
+            if "task" in questions[0].about:
+                official = sitting.official is not None
+                write_predictions(folder / PREDICTIONS, sitting.spec.model, questions, rows, official)
+    return found
+
+
+def _check(sitting: Sitting, benchmark: Benchmark, question: Question) -> None:
+    """Refuse what would only be found out once the model is there; raises UsageError."""
+    if sitting.official and "task" not in question.about:
+        raise UsageError(f"--protocol official is that of EmoBench; examine on {benchmark.name} without it")
+    if question.parts:
+        return
+    if sitting.mode != "generate":
+        raise UsageError(f"{benchmark.name} has no options whose likelihood could be compared; leave --mode out")
+    if sitting.protocol == MAJORITY:
+        raise UsageError(
+            f"--protocol {MAJORITY} counts which option is picked most, and {benchmark.name} has no options"
+        )
+    if sitting.orders > 1:
+        raise UsageError(f"{benchmark.name} has no options that could stand in another order; leave --orders out")
+
+
+def check_model(sitting: Sitting) -> None:
+    """Refuse what cannot be asked of any model, or not of this one; raises UsageError, see `sit`."""
+    if sitting.mode != "generate" and sitting.spec.provider != TRANSFORMERS:
+        raise UsageError(
+            f"--mode {sitting.mode} compares likelihoods, which {sitting.spec.model} does not give; name a model as "
+            "transformers/PATH, or use --mode generate"
+        )
+    if sitting.samples == 1:
+        return
+    if sitting.mode != "generate":
+        raise UsageError(f"{sitting.samples} samples of a likelihood are the same; use --mode generate, or --samples 1")
+    if sitting.spec.temperature == 0:
+        raise UsageError(
+            f"{sitting.samples} samples at temperature 0 are the same answer; "
+            "add --set temperature=0.6, or use --samples 1"
+        )
+
+
+def _ask_all(
+    sitting: Sitting,
+    ask: Ask,
+    questions: Sequence[Question],
+    lm: dspy.LM,
+    engine: ResilientEngine,
+    folder: Path,
+    console: Console,
+) -> list[AnswerRow]:
+    name = ask.benchmark.name
+    wanted = {row_id(*unit): unit for unit in product(questions, range(sitting.orders), range(sitting.samples))}
+    with Journal(folder / f"{name}.jsonl") as journal, show_progress(console, "exam") as update:
+        done = {key: AnswerRow.model_validate(row) for key, row in journal.latest().items() if key in wanted}
+        for key, row in done.items():
+            question, order, _ = wanted[key]
+            if row.prompt != fingerprint(ask.show(reordered(question, order))):
+                raise RunError(
+                    f"{journal.path} answers another question as {key}: the data or the prompts have changed since; "
+                    "name another folder with --out"
+                )
+        todo = [unit for key, unit in wanted.items() if key not in done or done[key].error]
+        threads = 1 if sitting.mode != "generate" else sitting.spec.concurrency or 32
+        for row in run_units(todo, lambda unit: _answer(sitting, ask, lm, engine, *unit), threads):
+            journal.append(row.model_dump(mode="json"))
+            done[row.id] = row
+            update(len(done), len(wanted), name)
+    return [done[key] for key in wanted]
+
+
+def _answer(
+    sitting: Sitting, ask: Ask, lm: dspy.LM, engine: ResilientEngine, question: Question, order: int, sample: int
+) -> AnswerRow:
+    shown = reordered(question, order)
+    known: dict[str, Any] = {
+        "id": row_id(question, order, sample), "question": question.id, "order": order, "sample": sample,
+        "model": sitting.spec.identity, "prompt": fingerprint(ask.show(shown)),
+        "keys": tuple(part.key for part in shown.parts),
+    }  # fmt: skip
+    seed = sitting.spec.seed
+    seeded = lm if not sample else lm.copy(rollout_id=sample, seed=None if seed is None else seed + sample)
+    try:
+        with dspy.context(lm=seeded, trace=[], disable_history=True):
+            prediction = ask(question=shown)
+    except dspy.LMError as error:
+        return AnswerRow(**known, error=reason_of(error))
+    response = engine.last if sitting.mode == "generate" else None
+    if response is not None:
+        known |= {
+            "finish": response.finish_reason or "",
+            "input_tokens": response.usage.input_tokens,
+            "output_tokens": response.usage.output_tokens,
+        }
+    return AnswerRow(**known, raw=prediction.raw, **mark_answer(ask.benchmark, shown, prediction.answer))
+
+
+def _claim(sitting: Sitting, folder: Path) -> None:
+    path, settings = folder / SETTINGS, sitting.settings()
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        write_text_atomically(path, json.dumps(settings, indent=1) + "\n")
+        return
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); name another folder with --out") from error
+    changed = [f"{key} {before.get(key)!r} → {value!r}" for key, value in settings.items() if before.get(key) != value]
+    if changed:
+        raise RunError(f"{folder} holds an exam with other settings ({', '.join(changed)}); name another with --out")
+
+
+def iter_rows(folder: Path, benchmark: str) -> Iterator[AnswerRow]:
+    """Yield the rows of a benchmark that a folder holds; raises RunError, see `Journal.rows`."""
+    yield from map(AnswerRow.model_validate, Journal(folder / f"{benchmark}.jsonl").latest().values())
