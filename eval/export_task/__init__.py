@@ -1,0 +1,1 @@
+"""EmoBench as a task of other tools."""
