@@ -81,7 +81,7 @@ class Recipe(BaseModel):
 
 # Keys that decide how a run goes but not what an answer says; they may differ when a run goes on.
 _OPERATIONAL = re.compile(
-    r"generate\.(?:concurrency|cache)|exam\.batch_size|curate\.min_\w+|train\.(?:threads|tracker)|limits\.\w+|analyse\.\w+|panel\..+"
+    r"generate\.(?:concurrency|cache)|exam\.(?:batch_size|judge_explanations)|curate\.min_\w+|train\.(?:threads|tracker)|limits\.\w+|analyse\.\w+|panel\..+"
     r"|compile\..+|rounds\..+|lms\.(?:reflection|examinee)\..+"
     r"|lms\.\w+\.(?:base_url|api_key_env|num_ctx|max_tokens|keep_alive|timeout|retries|patience|concurrency|prices(?:\.\w+)?)"
 )
@@ -192,11 +192,23 @@ def _check_combinations(recipe: Recipe, path: Path) -> None:
             raise RecipeError(f"{path}: programs.{kind}: {said} is not there; `emoreason programs` lists what there is")
     if recipe.programs.exam and "generate" not in recipe.exam.modes:
         raise RecipeError(f"{path}: programs.exam: it is for written answers; add `generate` to exam.modes")
+    if recipe.exam.judge_explanations:
+        _check_judged_reasoning(recipe, path)
     if recipe.name == RESERVED:
         raise RecipeError(f"{path}: name: out/{RESERVED} holds compiled programs; choose another name")
     source = recipe.exam.emobench
     if source not in (None, HUB) and not Path(str(source)).is_dir():
         raise RecipeError(f"{path}: exam.emobench: {source} is not a folder (or write `hub`, or null for none)")
+
+
+def _check_judged_reasoning(recipe: Recipe, path: Path) -> None:
+    key = f"{path}: exam.judge_explanations"
+    if JUDGE not in recipe.lms:
+        raise RecipeError(f"{key}: nobody is there to judge; name a model under lms.judge")
+    if "generate" not in recipe.exam.modes:
+        raise RecipeError(f"{key}: it is for written answers; add `generate` to exam.modes")
+    if recipe.train.written_format != "reasoned":
+        raise RecipeError(f"{key}: the student writes no reasoning; put `reasoned` first in train.formats")
 
 
 def _key_lines(node: yaml.Node | None, where: str) -> dict[tuple[str, ...], int]:

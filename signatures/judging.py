@@ -1,4 +1,5 @@
-"""What is asked of a judge: faults by a rubric, scores of an explanation and of a session, and whether a story is new.
+"""What is asked of a judge: faults by a rubric, scores of an explanation, a student's reasoning, and a session, and
+whether a story is new.
 
 Remarks come before the verdict in every ask, so that the verdict can rest on them.  A rubric of faults is a list of
 ``name: what is wrong`` lines, and one ask serves any set of faults; a rubric of scores is one typed field per question,
@@ -150,6 +151,41 @@ class ReviewExplanation(dspy.Signature):
         "it says what is wrong with the nearest wrong answer",
         "it calls wrong answers wrong without a reason, or meets only one that tempts nobody",
         "it meets no wrong answer at all",
+    )
+
+
+class JudgeReasoning(dspy.Signature):
+    """Judge the reasoning that somebody wrote down before answering a test question.
+
+    Two things are asked, and neither is whether the answer is right: you are not told, and it does not matter here.
+    Somebody may reason well from what is told and still miss the answer, or hit it by luck after reasoning about
+    nothing.
+
+    Hold each sentence against the scenario, as a strict reader would who trusts nothing else. What any reader would
+    conclude from what is told, a motive or a custom's usual meaning, counts as told; a new person, event, or
+    circumstance does not. A sentence that would fit any scenario rests on nothing. Then read the reasoning once more
+    without the answer, say where it ends, and see whether that is what was answered.
+
+    Neither length nor elegance counts. Give your remarks first, with the words that show what you found, and let the
+    two scores follow from them, each on its own.
+    """
+
+    scenario: str = dspy.InputField(desc="all that a reader of the item is told")
+    question: str = dspy.InputField(desc="what the item asks, a line per question")
+    reasoning: str = dspy.InputField(desc="what is to be judged")
+    answer: str = dspy.InputField(desc="what was then answered, right or wrong, a line per question")
+    remarks: str = dspy.OutputField(
+        desc="sentence by sentence: what it rests on in the scenario, or that it rests on nothing; then where it ends"
+    )
+    grounded: Score = _score(
+        "it quotes or retells the detail that it argues from, and asserts nothing that is not told",
+        "it argues from the scenario in general terms, or leans on something likely that is not told",
+        "it could stand under another item, or asserts what the scenario does not hold",
+    )
+    consistent: Score = _score(
+        "its steps lead to what was answered, to every line of it, and nothing in it speaks for another answer",
+        "they lead to a part of what was answered, or leave it for the reader to draw",
+        "it ends at another answer, at none, or argues against the one that was given",
     )
 
 

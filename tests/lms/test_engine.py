@@ -27,6 +27,7 @@ from signatures.judging import (
     CLIENT_FAULTS,
     ITEM_FAULTS,
     JudgeParaphrase,
+    JudgeReasoning,
     JudgeSession,
     ReviewApplicationItem,
     ReviewExplanation,
@@ -122,6 +123,11 @@ def judging_asks(plan: Plan) -> list[Ask]:
         *asks,
         (ReviewMessage, message),
         (ReviewExplanation, explained),
+        (
+            JudgeReasoning,
+            {name: explained[name] for name in ("scenario", "question")}
+            | {"reasoning": written["explanation"], "answer": written["best"]},
+        ),
         (JudgeSession, {"transcript": TALK}),
         (JudgeParaphrase, {"scenario": "I left early.", "exam_scenario": "She stayed on."}),
         *((ask_, {name: shown[name] for name in ask_.input_fields}) for ask_ in blind),

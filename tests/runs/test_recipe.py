@@ -116,7 +116,8 @@ def test_what_decides_how_a_run_goes_may_change_and_what_decides_its_answers_may
     keys = flatten(load_recipe(write(tmp_path, GOOD), [prices]))
     later = {key for key in keys if key.startswith(("compile.", "rounds."))}  # say nothing of the run itself
     assert {key for key in keys if is_operational(key)} == later | {
-        "generate.concurrency", "generate.cache", "exam.batch_size", "train.threads", "train.tracker",
+        "generate.concurrency", "generate.cache", "exam.batch_size", "exam.judge_explanations",
+        "train.threads", "train.tracker",
         "limits.calls", "limits.tokens", "limits.money", "limits.minutes", "analyse.samples", "analyse.limit",
         "curate.min_kept", "curate.min_yield",
         *(f"lms.teacher.{name}" for name in (
