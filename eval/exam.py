@@ -35,12 +35,15 @@ class Exam(dspy.Module):
         self.answer_eu = dspy.Predict(exam_signature("EU", answer_format))
 
     def forward(self, item: UnderstandingItem | ApplicationItem) -> dspy.Prediction:
-        """Return `Prediction(raw=str, readings=list[Reading])`, one reading per question of the item."""
+        """Return `Prediction(raw=str, readings=list[Reading], scores=list[list[float]])`, one of each per question.
+
+        A written answer has no scores.
+        """
         if self.mode == "likelihood":
-            picks = self._most_likely(item)
-            return dspy.Prediction(
-                raw=json.dumps(picks), readings=[Reading(pick, pick, "likelihood") for pick in picks]
-            )
+            scores = self._score(item)
+            picks = [_best(own) for own in scores]
+            readings = [Reading(pick, pick, "likelihood") for pick in picks]
+            return dspy.Prediction(raw=json.dumps(picks), readings=readings, scores=scores)
         raw = self._generate(item)
         if isinstance(item, UnderstandingItem):
             readings = [
@@ -49,7 +52,7 @@ class Exam(dspy.Module):
             ]
         else:
             readings = [read_answer(raw, "answer", "option", item.choices, alone=True)]
-        return dspy.Prediction(raw=raw, readings=readings)
+        return dspy.Prediction(raw=raw, readings=readings, scores=[])
 
     def show(self, item: UnderstandingItem | ApplicationItem) -> list[dict[str, str]]:
         """Return the messages by which a written answer is asked for, demonstrations included."""
@@ -71,8 +74,8 @@ class Exam(dspy.Module):
         _part(prediction, raw, predictor.signature)
         return raw
 
-    def _most_likely(self, item: UnderstandingItem | ApplicationItem) -> list[int]:
-        """Pick the option whose text the model finds likeliest; for EU the cause is read after the emotion picked.
+    def _score(self, item: UnderstandingItem | ApplicationItem) -> list[list[float]]:
+        """Score the text of every option, per question; for EU the causes are read after the likeliest emotion.
 
         The options are not shown (the cloze formulation of OLMES, Gu et al. 2024, arXiv 2406.08446): small models
         know what is right long before they can point at it in a list.  Causes and options are sentences of different
@@ -82,11 +85,11 @@ class Exam(dspy.Module):
         assert self.scorer is not None, "likelihood mode needs a scorer"
         messages = self.adapter.format(exam_signature(item.task, "open"), [], exam_inputs(item))
         if isinstance(item, ApplicationItem):
-            return [_best(self.scorer.score(messages, [f'{{"option": {_quote(c)}' for c in item.choices]))]
+            return [self.scorer.score(messages, [f'{{"option": {_quote(c)}' for c in item.choices])]
         emotions = [f'{{"emotion": {_quote(choice)}' for choice in item.emotion_choices]
-        emotion = _best(self.scorer.score(messages, emotions, per_token=False))
-        causes = [f'{emotions[emotion]}, "cause": {_quote(choice)}' for choice in item.cause_choices]
-        return [emotion, _best(self.scorer.score(messages, causes))]
+        by_emotion = self.scorer.score(messages, emotions, per_token=False)
+        causes = [f'{emotions[_best(by_emotion)]}, "cause": {_quote(choice)}' for choice in item.cause_choices]
+        return [by_emotion, self.scorer.score(messages, causes)]
 
 
 def _part(prediction: dspy.Prediction, raw: str, signature: type[dspy.Signature]) -> None:

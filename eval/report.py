@@ -1,24 +1,37 @@
 """The report of a run: data for report.json, and one self-contained report.html.
 
-Text written by models is hostile: the template escapes everything but the plot, which is ours.
+Text written by models is hostile: the template escapes everything but the plots, the style, and the script, which are
+ours; the page's policy lets no request out and runs no script but that one, known by its hash.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from pydantic import BaseModel, ConfigDict
 
 from corpus.funnel import FunnelStep
 from corpus.records import ApplicationItem, Session, Task, UnderstandingItem
+from eval import plots
 from eval.config import Mode
-from eval.plots import draw_loss
-from eval.scores import STAGES, Comparison, ScoreRow
-from signatures.exam import exam_inputs
+from eval.examined import Categories, Examined, Telling, by_category, by_position, count_rules, most_telling
+from eval.mistakes_shown import group_mistakes, show_mistakes
+from eval.page import make_environment, read_style
+from eval.reader import Entry, fit_entries, fit_sessions, make_entry, make_plain_entry
+from eval.reasoning import ReasoningResult
+from eval.reliability import Reliability, by_confidence
+from eval.replies import StudentMistakes
+from eval.scores import IMPROVED, STAGES, WORSE, Comparison, ScoreRow, Stage
+from eval.verdicts import explain
 from signatures.formats import LETTERS
+
+TELLING = 10  # of each kind
 
 
 class Training(BaseModel):
@@ -60,7 +73,10 @@ class Training(BaseModel):
 class Report:
     """All that the page shows; ``programs`` says which compiled prompts were used, a sentence each.
 
-    ``tuning`` gives the settings of the recipe that the page names, such as the method.
+    ``tuning`` gives the settings of the recipe that the page names, such as the method.  ``sessions`` and ``items`` are
+    samples of the ``written`` sessions and of what was not examined; ``examined`` is all that was, and ``unseen`` has a
+    line on each benchmark whose items could not be read; ``mistakes`` are those of every
+    student, ``reasoning`` is what the judge found in what they wrote before their answers.
     """
 
     title: str
@@ -80,51 +96,175 @@ class Report:
     seconds: dict[str, float]
     programs: Sequence[str] = ()
     tuning: Mapping[str, str] = field(default_factory=dict)
+    examined: Sequence[Examined] = ()
+    unseen: Sequence[str] = ()
+    written: int = 0
+    mistakes: Sequence[StudentMistakes] = ()
+    reasoning: Sequence[ReasoningResult] = ()
 
 
 def render_html(report: Report) -> str:
     """Return the page as text."""
-    environment = Environment(
-        loader=PackageLoader("eval", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    script = files("eval").joinpath("report.js").read_text(encoding="utf-8")
+    entries = [make_entry(one) for one in report.examined] + [make_plain_entry(item) for item in report.items]
+    training = report.training
+    page = (
+        make_environment()
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            script=Markup(script),
+            script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            style=read_style(),
+            benchmarks=_group(report.scores, report.comparisons),
+            categories=[_show_categories(n, found) for n, found in enumerate(by_category(report.examined))],
+            readings=_show_readings(report.scores, report.examined),
+            positions=[row for row in by_position(report.examined) if any(row.chosen)],
+            letters=LETTERS,
+            mistakes=[show_mistakes(group) for group in group_mistakes(report.mistakes)],
+            reliabilities=_show_reliabilities(by_confidence(report.examined)),
+            telling={
+                "Right before, wrong after": _entries(most_telling(report.examined, "lost", TELLING)),
+                "Wrong before, right after": _entries(most_telling(report.examined, "gained", TELLING)),
+            },
+            funnel_plot=_draw_counts("funnel", {step.name: step.count for step in report.funnel}),
+            cells_plot=_draw_counts("cells", {n.replace("_", " "): c for n, c in sorted(report.cells.items())}),
+            loss_plot=Markup(plots.draw_loss(training.train_loss, training.validation_loss, training.best_step)),
+            entries=fit_entries(entries),
+            entry_count=len(entries),
+            quotes_exam=any(not one.item.session for one in report.examined),  # our items come from a session
+            outcomes=sorted({outcome for entry in entries for outcome in entry.outcomes}),
+            sources=list(dict.fromkeys(entry.benchmark for entry in entries)),
+            sessions=fit_sessions(report.sessions),
+            session_count=max(report.written, len(report.sessions)),
+        )
     )
-    environment.filters["percent"] = lambda share: f"{100 * share:.1f}"
-    environment.filters["points"] = lambda share: f"{100 * share:+.1f}"
-    environment.filters["thousands"] = lambda number: f"{number:,}"
-    return environment.get_template("report.html.j2").render(
-        report=report,
-        plot=draw_loss(report.training.train_loss, report.training.validation_loss, report.training.best_step),
-        questions=[(item, _questions(item)) for item in report.items],
-        groups=_group(report.scores, report.comparisons),
-    )
+    return page.lstrip()
 
 
 @dataclass(frozen=True)
 class _Group:
-    """The examinations of one benchmark, task, and mode, in the order of `STAGES`, and how tuning compares."""
+    """The examinations of one task and mode of a benchmark, in the order of `STAGES`, and how tuning compares."""
 
-    benchmark: str
+    task: Task
+    mode: Mode
     rows: list[ScoreRow]
-    comparisons: list[Comparison]
+    cards: list[_Card]
 
 
-def _group(scores: list[ScoreRow], comparisons: list[Comparison]) -> list[_Group]:
+@dataclass(frozen=True)
+class _Card:
+    """A comparison with the rows that it compares; ``tone`` colours what the comparison itself says."""
+
+    comparison: Comparison
+    old: ScoreRow
+    new: ScoreRow
+
+    @property
+    def tone(self) -> str:
+        return self.comparison.verdict if self.comparison.verdict in (IMPROVED, WORSE) else "open"
+
+    @property
+    def head(self) -> str:
+        """The verdict, as `explain` puts it; ``words`` is the rest."""
+        return explain(self.comparison).partition(": ")[0]
+
+    @property
+    def words(self) -> str:
+        return explain(self.comparison).partition(": ")[2]
+
+
+@dataclass(frozen=True)
+class _Benchmark:
+    name: str
+    groups: list[_Group]
+    plot: Markup
+
+
+def _group(scores: list[ScoreRow], comparisons: list[Comparison]) -> list[_Benchmark]:
     rows = {(r.benchmark, r.task, r.mode, r.stage): r for r in scores}
     together: dict[tuple[str, Task, Mode], list[Comparison]] = {}
     for comparison in comparisons:
         together.setdefault((comparison.benchmark, comparison.task, comparison.mode), []).append(comparison)
+    found: dict[str, list[_Group]] = {}
+    for key, members in together.items():
+        cards = [_Card(one, rows[*key, one.against], rows[*key, "after"]) for one in members]
+        own = [rows[*key, stage] for stage in STAGES if (*key, stage) in rows]
+        found.setdefault(key[0], []).append(_Group(key[1], key[2], own, cards))
     return [
-        _Group(key[0], [rows[*key, stage] for stage in STAGES if (*key, stage) in rows], members)
-        for key, members in together.items()
+        _Benchmark(name, groups, Markup(plots.draw_scores(f"scores {n}", [_panel(group) for group in groups])))
+        for n, (name, groups) in enumerate(found.items())
     ]
 
 
-def _questions(item: UnderstandingItem | ApplicationItem) -> list[tuple[str, list[tuple[str, str, bool]]]]:
-    asked = [str(text) for name, text in exam_inputs(item).items() if name.startswith("question")]
-    return [
-        (question, [(LETTERS[n], choice, choice == label) for n, choice in enumerate(choices)])
-        for question, (choices, label) in zip(asked, item.questions, strict=True)
+def _panel(group: _Group) -> plots.ScorePanel:
+    first = group.rows[0]
+    shares: dict[str, tuple[float, float, float]] = {row.stage: (row.lenient, *row.interval) for row in group.rows}
+    return plots.ScorePanel(f"{group.task}, {group.mode}", first.chance, first.best_constant, shares)
+
+
+@dataclass(frozen=True)
+class _ShownCategories:
+    of: Categories
+    plot: Markup
+
+
+def _show_categories(number: int, found: Categories) -> _ShownCategories:
+    cells = {f"{name} ({old.n})": (old.share, new.share) for name, (old, new) in found.cells.items()}
+    return _ShownCategories(found, Markup(plots.draw_dumbbells(f"categories {number}", cells, found.chance)))
+
+
+@dataclass(frozen=True)
+class _ShownReadings:
+    """The rows of all written answers, and the rules by which they were read (empty where the items are unknown)."""
+
+    rows: list[ScoreRow]
+    rules: list[str]
+    plot: Markup
+
+
+def _show_readings(scores: list[ScoreRow], examined: Iterable[Examined]) -> _ShownReadings | None:
+    rows = [row for row in scores if row.mode == "generate"]
+    if not rows:
+        return None
+    rules = count_rules(examined)
+    said = [
+        ", ".join(f"{rule} {count:,}" for rule, count in rules.get((row.benchmark, row.task, row.stage), {}).items())
+        for row in rows
     ]
+    drawn = [
+        plots.Readings(f"{row.benchmark}, {row.task}: {row.stage}", row.answered, row.strict, row.lenient)
+        for row in rows
+    ]
+    return _ShownReadings(rows, said, Markup(plots.draw_readings(drawn)))
+
+
+@dataclass(frozen=True)
+class _ShownReliability:
+    """How sure and how right all students were on one question."""
+
+    benchmark: str
+    question: str
+    rows: list[Reliability]
+    plot: Markup
+
+
+def _show_reliabilities(found: Iterable[Reliability]) -> list[_ShownReliability]:
+    groups: dict[tuple[str, str], list[Reliability]] = {}
+    for one in found:
+        groups.setdefault((one.benchmark, one.question), []).append(one)
+    shown = []
+    for n, (key, rows) in enumerate(groups.items()):
+        curves: dict[Stage, list[tuple[float, float, float, float]]] = {
+            row.stage: [(one.confidence, one.share, *one.interval) for one in row.bins] for row in rows
+        }
+        shown.append(_ShownReliability(*key, rows, Markup(plots.draw_reliability(f"reliability {n}", curves))))
+    return shown
+
+
+def _draw_counts(name: str, counts: Mapping[str, int]) -> Markup:
+    return Markup(plots.draw_counts(name, counts))
+
+
+def _entries(found: Iterable[Telling]) -> list[tuple[Entry, Mode]]:
+    return [(make_entry(one.examined), one.mode) for one in found]

@@ -18,6 +18,7 @@ from corpus.text import reason_of
 from eval.config import Mode
 from eval.emobench import EmoBenchUnavailable, load_emobench
 from eval.exam import Exam, keys_of
+from eval.reasoning import ReasoningResult
 from eval.scores import STAGES, Comparison, Mark, ScoreRow, Stage, by_task, tabulate
 from lms.in_process.engine import InProcessEngine
 from runs.folder import Run
@@ -27,6 +28,7 @@ from runs.marks import EMOBENCH, HELDOUT, HELDOUT_OF, marks_path
 from runs.pool import run_units
 from runs.programs import load_pinned
 from runs.progress import show_progress
+from runs.reasoning import judge_reasoning
 from runs.stages.train import base_path
 
 Items = Sequence[UnderstandingItem | ApplicationItem]
@@ -39,6 +41,7 @@ def exam(run: Run, console: Console) -> dict[str, Any]:
     Raises:
         RunError: `train` is not done, there is nothing to examine on, or the run's exam program cannot be read.
         DataError: the EmoBench folder is malformed, or a file of `exam.also` cannot be read.
+        TeacherError, LimitError: see `runs.reasoning.judge_reasoning`.
         ModelError: a student cannot be loaded, or fails while it answers (out of memory, for one).
     """
     run.require("train")
@@ -67,11 +70,23 @@ def exam(run: Run, console: Console) -> dict[str, Any]:
                 scored, compared = tabulate(task_items, own, name, mode)
                 rows += scored
                 comparisons += compared
+    judged = [] if not run.recipe.exam.judge_explanations else _judge(run, console, benchmarks, marks)
     return {
         "exam": [row.model_dump(mode="json") for row in rows],
         "comparisons": [comparison.model_dump(mode="json") for comparison in comparisons],
+        "reasoning": [result.model_dump(mode="json") for result in judged],
         "notice": notice,
     }
+
+
+def _judge(
+    run: Run, console: Console, benchmarks: Mapping[str, Items], marks: Mapping[tuple[Stage, Mode, str], list[Mark]]
+) -> list[ReasoningResult]:
+    written = {(stage, name): own for (stage, mode, name), own in marks.items() if mode == "generate"}
+    judged = judge_reasoning(run, console, benchmarks, written)
+    if not judged:
+        console.print("exam: no answer holds a reasoning that the judge could look at", style="yellow", highlight=False)
+    return judged
 
 
 def _benchmarks(run: Run) -> tuple[dict[str, Items], str]:
@@ -148,4 +163,5 @@ def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem) -> Mark:
         lenient=all(reading.lenient == key for reading, key in zip(answer.readings, keys, strict=True)),
         rules=tuple(reading.rule for reading in answer.readings),
         picks=tuple(reading.lenient for reading in answer.readings),
+        scores=tuple(map(tuple, answer.scores)),
     )

@@ -13,18 +13,21 @@ from corpus.funnel import build_funnel
 from corpus.jsonl import write_text_atomically
 from corpus.outcomes import Verified
 from corpus.seeds import rng_for
+from eval.reasoning import ReasoningResult
+from eval.replies import mistakes_of_students
 from eval.report import Report, Training, render_html
 from eval.scores import Comparison, ScoreRow
 from finetune.config import TrainConfig
 from lms.spec import SCRIPTED
 from runs.card import guess_rates
+from runs.examined import gather_examined
 from runs.folder import STAGES, Run
 from runs.items import read_items
 from runs.program_notes import read_notes
 from runs.student_card import write_student_card
 from runs.written import read_sessions
 
-SESSIONS_SHOWN, ITEMS_SHOWN = 3, 8
+SESSIONS_SHOWN, ITEMS_SHOWN = 40, 24
 
 
 def report(run: Run, console: Console) -> dict[str, Any]:
@@ -32,6 +35,9 @@ def report(run: Run, console: Console) -> dict[str, Any]:
     done = {stage: run.require(stage) for stage in STAGES[:-1]}
     seconds = {stage: marker["seconds"] for stage, marker in done.items()}
     generated, verified, curated, examined = (done[stage] for stage in ("generate", "verify", "curate", "exam"))
+    scores = [ScoreRow.model_validate(row) for row in examined["exam"]]
+    asked, unseen = gather_examined(run, scores)
+    mistakes = mistakes_of_students(asked)
     write_text_atomically(
         run.path / "report.json",
         json.dumps(
@@ -42,6 +48,8 @@ def report(run: Run, console: Console) -> dict[str, Any]:
                 "train": _facts(done["train"]),
                 "exam": examined["exam"],
                 "comparisons": examined["comparisons"],
+                "reasoning": examined.get("reasoning", []),  # runs of earlier versions have none
+                "mistakes": [one.model_dump(mode="json") for one in mistakes],
                 "notice": examined["notice"],
                 "seconds": seconds,
             },
@@ -50,7 +58,8 @@ def report(run: Run, console: Console) -> dict[str, Any]:
         + "\n",
     )
     rng = rng_for(run.recipe.seed, "report")
-    items = list(read_items(run))
+    known = {one.item.qid for one in asked}
+    items = [item for item in read_items(run) if item.qid not in known]
     sessions = list(read_sessions(run))
     page = render_html(
         Report(
@@ -63,7 +72,7 @@ def report(run: Run, console: Console) -> dict[str, Any]:
             cells=curated["cells"],
             splits=curated["splits"],
             training=Training.model_validate(done["train"]),
-            scores=[ScoreRow.model_validate(row) for row in examined["exam"]],
+            scores=scores,
             comparisons=[Comparison.model_validate(row) for row in examined["comparisons"]],
             notice=examined["notice"],
             sessions=rng.sample(sorted(sessions, key=lambda s: s.id), min(SESSIONS_SHOWN, len(sessions))),
@@ -71,6 +80,11 @@ def report(run: Run, console: Console) -> dict[str, Any]:
             seconds=seconds,
             programs=_say_programs(run),
             tuning=_say_tuning(run.recipe.train),
+            examined=asked,
+            unseen=unseen,
+            mistakes=mistakes,
+            reasoning=[ReasoningResult.model_validate(row) for row in examined.get("reasoning", [])],
+            written=len(sessions),
         )
     )
     write_text_atomically(run.path / "report.html", page)

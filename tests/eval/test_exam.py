@@ -80,6 +80,7 @@ def test_the_question_shows_scenario_and_lettered_choices_and_not_the_answer(ea:
 def test_both_questions_are_read_from_one_answer(eu: UnderstandingItem) -> None:
     answer = examine(eu, '{"answer_q1": "C", "answer_q2": "b)"}')
     assert answer.readings == [Reading(2, 2, "json letter"), Reading(None, 1, "json letter")]
+    assert answer.scores == []
 
 
 def test_option_texts_are_read_in_the_option_format(eu: UnderstandingItem) -> None:
@@ -104,6 +105,7 @@ def test_the_likeliest_option_is_picked(ea: ApplicationItem) -> None:
     answer = Exam("likelihood", "letter", judge)(item=ea)
     assert answer.readings == [Reading(3, 3, "likelihood")]
     assert json.loads(answer.raw) == [3]
+    assert answer.scores == [[-5.0, -5.0, -5.0, 0.0]]
     assert [json.loads(text + "}")["option"] for text in judge.calls[0]] == list(ea.choices)
 
 
@@ -111,6 +113,7 @@ def test_the_cause_is_scored_after_the_emotion_that_was_picked(eu: Understanding
     judge = Judge(lambda text: eu.cause_choices[3] in text or text.endswith(f'"{eu.emotion_choices[5]}"'))
     answer = Exam("likelihood", "letter", judge)(item=eu)
     assert [r.lenient for r in answer.readings] == [5, 3]
+    assert answer.scores == [[-5.0] * 5 + [0.0], [-5.0] * 3 + [0.0]]
     emotions, causes = ([json.loads(text + "}") for text in call] for call in judge.calls)
     assert emotions == [{"emotion": choice} for choice in eu.emotion_choices]
     assert causes == [{"emotion": eu.emotion_choices[5], "cause": choice} for choice in eu.cause_choices]

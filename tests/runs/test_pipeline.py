@@ -19,6 +19,7 @@ from runs.folder import STAGES, read_run
 from runs.items import read_items
 from runs.pipeline import run_stages
 from runs.recipe import load_recipe
+from runs.renewal import renew_report
 from runs.written import read_sessions
 
 
@@ -57,8 +58,19 @@ def test_every_stage_leaves_what_it_promises(finished: Path) -> None:
     for row in report["exam"]:
         assert 0 <= row["strict"] <= 1
         assert row["interval"][0] <= row["lenient"] <= row["interval"][1]
+    assert len(report["mistakes"]) == len(keys)
+    for one in report["mistakes"]:
+        row = next(r for r in report["exam"] if all(r[k] == one[k] for k in ("benchmark", "task", "mode", "stage")))
+        assert sum(one["outcomes"].values()) == row["n"] == sum(cell["n"] for cell in one["categories"].values())
+        assert one["outcomes"]["right"] == round(row["lenient"] * row["n"])
     assert (out / "student" / "tuned" / "model.safetensors").is_file()
-    assert "<svg" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert "<svg" in page
+    for name in ("held-out synthetic", "EmoBench"):
+        assert f'data-benchmark="{name}" data-task="EU"' in page
+    assert "12 of 12 sessions" in page
+    for name in ("EA", "EU emotion", "EU cause"):
+        assert f"<h3>EmoBench, {name}</h3>" in page, "scores of likelihood are kept"
 
 
 def test_items_keep_emobench_fields_and_parts_share_no_session(finished: Path) -> None:
@@ -84,6 +96,17 @@ def test_a_second_run_does_nothing_again(finished: Path, emobench_dir: Path) -> 
     after = {path: path.stat().st_mtime_ns for path in (finished / "out").rglob("*") if path.is_file()}
     changed = {path.name for path in after if after[path] != before.get(path)}
     assert changed <= {".lock"}
+
+
+def test_a_report_is_renewed_by_its_folder_alone(finished: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "moved"
+    shutil.copytree(finished / "out", folder)
+    page = (folder / "report.html").read_text()
+    (folder / "report.html").write_text("an old one")
+    said = StringIO()
+    renew_report(folder, Console(file=said, width=200))
+    assert (folder / "report.html").read_text() == page
+    assert "percent right" in said.getvalue()
 
 
 def test_show_reads_a_session_and_an_item(finished: Path) -> None:
