@@ -63,7 +63,7 @@ def _sizes(rounds: Sequence[Round]) -> Table:
 
 
 def _scores(rounds: Sequence[Round]) -> Table:
-    """Percent right of each round's student, as read leniently, with Wilson's interval."""
+    """Percent right of each round's student, as read leniently, with its interval (`share_interval`)."""
     examined = any(row.benchmark == EMOBENCH for one in rounds for row in one.scores)
     table = _table("Tuned student: percent right, 95% interval")
     table.add_column("test", no_wrap=True)
