@@ -11,7 +11,7 @@ RECIPE ?= recipes/quickstart.yaml
 # EmoBench is examined too when its files are at hand: make run EMOBENCH=DIR (holding EA.jsonl and EU.jsonl)
 EMOBENCH ?= $(wildcard ../shared/emobench/data)
 
-.PHONY: run test check lint install format clean bench-skeleton bench-generation bench-teachers bench-curation bench-optimizers bench-finetune
+.PHONY: run test check lint install format clean bench-skeleton bench-generation bench-teachers bench-curation bench-optimizers bench-finetune bench-exam
 
 install: .venv/.installed
 
@@ -60,6 +60,9 @@ bench-optimizers: install
 
 bench-finetune: install
 	$(BIN)/python -m benchmarks.finetune
+
+bench-exam: install
+	$(BIN)/python -m benchmarks.exam
 
 clean:
 	rm -rf .venv out
