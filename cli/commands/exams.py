@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Optional
 import typer
 
 from cli.commands.stages import run_stages_of
+from cli.interrupt import told_when_stopped
 from cli.options import EmoBench, Out, Overrides
 from corpus.errors import UsageError
 
@@ -97,7 +98,8 @@ def exam(
     asked = Asked(
         lm, benchmark or (), overrides or (), emobench, lang, mode, cot, protocol, prompts, orders, samples, limit, out
     )
-    examine_and_print(asked, as_json, Console())
+    with told_when_stopped("no answer"):
+        examine_and_print(asked, as_json, Console())
 
 
 @commands.command(rich_help_panel=PANEL)

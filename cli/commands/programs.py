@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from cli.interrupt import told_when_stopped
 from cli.options import Overrides, ProgramName, RecipePath
 
 PANEL = "Programs"
@@ -64,12 +65,9 @@ def compile_(
         settings.append(f"compile.optimizer=[{optimizer}]")
     loaded = load_recipe(recipe, settings)
     console = Console()
-    try:
+    with told_when_stopped("no answer"):
         for order in place_orders(loaded, program.value, to, start, run_path, feedback, console):
             compile_and_show(order, console, dry_run)
-    except KeyboardInterrupt:
-        typer.echo("stopped; no answer is lost: the same command goes on from here", err=True)
-        raise typer.Exit(1) from None
 
 
 @commands.command(rich_help_panel=PANEL)
@@ -103,11 +101,8 @@ def transfer(
     """
     from cli.transfer import transfer_and_show
 
-    try:
+    with told_when_stopped("no answer"):
         transfer_and_show(names, lms, recipe, list(overrides or []), as_json)
-    except KeyboardInterrupt:
-        typer.echo("stopped; no answer is lost: the same command goes on from here", err=True)
-        raise typer.Exit(1) from None
 
 
 @commands.command(rich_help_panel=PANEL)

@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from cli.interrupt import told_when_stopped
 from cli.options import EmoBench, NoCache, Out, Overrides, RecipePath
 from corpus.errors import UsageError
 
@@ -37,16 +38,13 @@ def run_stages_of(
     loaded = load_recipe(recipe, settings)
     path = out or Path("out") / loaded.name
     check_rounds(loaded, path, stages)
-    try:
+    with told_when_stopped("nothing finished"):
         if loaded.rounds.count > 1:
             from cli.rounds import run_and_print_rounds
 
             run_and_print_rounds(loaded, path, Console())
         else:
             run_stages(loaded, path, Console(), stages)
-    except KeyboardInterrupt:
-        typer.echo("stopped; nothing finished is lost: the same command goes on from here", err=True)
-        raise typer.Exit(1) from None
 
 
 @commands.command(rich_help_panel=PANEL)

@@ -223,3 +223,13 @@ def test_what_an_exam_leaves_is_taken_by_the_other_commands(tmp_path: Path) -> N
     emoreason("leaderboard", file, "--to", tmp_path, *DATA)
     table = json.loads((tmp_path / "EA" / "leaderboard.json").read_text(encoding="utf-8"))
     assert table["qwen3-8b"]["en"]["Overall"] == score["strict"]
+
+
+def test_an_exam_that_is_interrupted_says_that_it_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.examine.sit", interrupt)
+    result = emoreason("exam", "--lm", "ollama_chat/x", "--benchmark", "emobench-ea", "--out", tmp_path)
+    assert result.exit_code == 1
+    assert result.stderr == "stopped; no answer is lost: the same command goes on from here\n"
