@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from rich.table import Table
 from cli.score import Benchmark
 from corpus.errors import UsageError
 from eval.predictions import Predictions, mark_predictions, read_predictions
-from eval.scores import Comparison, Mark, compare, score_row
-from eval.statistics import adjust
+from eval.scores import Comparison, Mark, adjust_together, compare, score_row
 from eval.verdicts import explain, has_format_effect
 
 
@@ -68,7 +67,8 @@ def compare_and_print(before: Path, after: Path, data: str, as_json: bool, conso
         found = list(_compare_files(read_predictions(before), read_predictions(after), Benchmark(data)))
     if not found:
         raise UsageError(f"compare: {before} and {after} have no task in common")
-    found = _correct(found)
+    corrected = adjust_together([one.comparison for one in found])
+    found = [replace(one, comparison=comparison) for one, comparison in zip(found, corrected, strict=True)]
     if as_json:
         console.print_json(json.dumps([one.as_json() for one in found], ensure_ascii=False))
         return
@@ -98,17 +98,6 @@ def _compare_files(
         comparison = compare(items, old, new, "EmoBench", "generate", row)
         alone = len(one.rows.keys() ^ other.rows.keys())
         yield Compared(f"EmoBench {one.task} {one.lang}", len(items), _shares(old), _shares(new), comparison, alone)
-
-
-def _correct(found: Sequence[Compared]) -> list[Compared]:
-    """Give every comparison its p, corrected for all of them."""
-    corrected = adjust([one.comparison.lenient.p_value for one in found])
-    return [
-        Compared(
-            one.label, one.n, one.before, one.after, one.comparison.model_copy(update={"p_adjusted": p}), one.alone
-        )
-        for one, p in zip(found, corrected, strict=True)
-    ]
 
 
 def _shares(marks: Sequence[Mark]) -> tuple[float, float]:

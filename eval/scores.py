@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from corpus.records import ApplicationItem, Task, UnderstandingItem
 from eval.baselines import best_constant, chance_level
 from eval.config import Mode
-from eval.statistics import Change, Difference, paired_change, paired_difference, share_interval
+from eval.statistics import Change, Difference, adjust, paired_change, paired_difference, share_interval
 
 # Untuned with the plain prompt, untuned with a compiled one, tuned: in this order they stand in tables.
 Stage = Literal["before", "prompted", "after"]
@@ -145,6 +145,14 @@ def compare(
             [item.scenario for item in items],
         ),
     )
+
+
+def adjust_together(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Give comparisons that are made at once the p of their lenient difference, corrected for all of them."""
+    corrected = adjust([comparison.lenient.p_value for comparison in comparisons])
+    return [
+        comparison.model_copy(update={"p_adjusted": p}) for comparison, p in zip(comparisons, corrected, strict=True)
+    ]
 
 
 def tabulate(

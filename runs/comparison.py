@@ -13,8 +13,7 @@ from corpus import nested
 from corpus.errors import UsageError
 from eval.comparison_page import ComparedRun, Pair, RunComparison
 from eval.config import HUB
-from eval.scores import Mark, ScoreRow
-from eval.statistics import adjust
+from eval.scores import Mark, ScoreRow, adjust_together
 from runs.card import without_places
 from runs.folder import Run, read_run
 from runs.paired import compare_runs
@@ -47,8 +46,10 @@ def compare_all(paths: Sequence[Path], emobench: str | None = None) -> RunCompar
         for other, path in zip(compared[1:], paths[1:], strict=True)
         for _, old, new, comparison in compare_runs(paths[0], path, data)
     ]
+    corrected = adjust_together([pair.comparison for pair in pairs])
+    pairs = [replace(pair, comparison=comparison) for pair, comparison in zip(pairs, corrected, strict=True)]
     differing, operational = _differ(runs)
-    return RunComparison(compared, _correct(pairs), _find_unpaired(compared, pairs), differing, operational)
+    return RunComparison(compared, pairs, _find_unpaired(compared, pairs), differing, operational)
 
 
 def _name(paths: Sequence[Path]) -> list[str]:
@@ -76,14 +77,6 @@ def _describe(run: Run, name: str) -> ComparedRun:
 
 def _share(marks: Sequence[Mark]) -> float:
     return sum(mark.lenient for mark in marks) / len(marks)
-
-
-def _correct(pairs: Sequence[Pair]) -> list[Pair]:
-    corrected = adjust([pair.comparison.lenient.p_value for pair in pairs])
-    return [
-        replace(pair, comparison=pair.comparison.model_copy(update={"p_adjusted": p}))
-        for pair, p in zip(pairs, corrected, strict=True)
-    ]
 
 
 def _find_unpaired(runs: Sequence[ComparedRun], pairs: Sequence[Pair]) -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
@@ -207,8 +207,3 @@ def _claim(sitting: Sitting, folder: Path) -> None:
     changed = [f"{key} {before.get(key)!r} → {value!r}" for key, value in settings.items() if before.get(key) != value]
     if changed:
         raise RunError(f"{folder} holds an exam with other settings ({', '.join(changed)}); name another with --out")
-
-
-def iter_rows(folder: Path, benchmark: str) -> Iterator[AnswerRow]:
-    """Yield the rows of a benchmark that a folder holds; raises RunError, see `Journal.rows`."""
-    yield from map(AnswerRow.model_validate, Journal(folder / f"{benchmark}.jsonl").latest().values())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -28,6 +26,7 @@ from review.items import draw_sample
 from review.server import serve
 from review.sheet import open_sheet
 from runs.folder import Run
+from tests.browser import open_browser
 from tests.conftest import ROOT
 from tests.review.conftest import HOSTILE, make_ea, make_eu, write_run
 
@@ -53,23 +52,8 @@ RECORD_STATUS = """(() => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if program is None or driver is None:
-        message = "chromium and chromedriver are needed to test the review page"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    try:
-        yield started
-    finally:
-        started.quit()
+    with open_browser() as browser:
+        yield browser
 
 
 @contextmanager

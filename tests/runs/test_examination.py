@@ -18,7 +18,8 @@ from eval.emobench import load_emobench
 from eval.predictions import FileScore, read_predictions, score_predictions
 from eval.results import MAJORITY, score_exam
 from lms.spec import ModelSpec
-from runs.examination import Sitting, iter_rows, sit
+from runs.examination import Sitting, sit
+from runs.journal import Journal
 from tests.conftest import OFFICIAL_PROMPTS, OWN_EMOBENCH
 from tests.doubles.ollama import Fault, OllamaDouble
 from tests.eval.benchmarks.test_official import OWN_PROMPTS, OWN_RESPONSE
@@ -60,7 +61,7 @@ def test_a_row_holds_all_that_is_known_of_an_answer(tmp_path: Path) -> None:
     assert first.output_tokens
     assert first.model == served(double).spec.identity
     assert len({row.prompt for row in rows}) == len(rows), "orders and questions are prompts of their own"
-    assert list(iter_rows(tmp_path, EA.name)) != []
+    assert list(Journal(tmp_path / f"{EA.name}.jsonl").rows()) != []
     result = score_exam(EA, questions, rows)
     assert (result.answered, result.failed) == (1, 0)
     assert result.orders is not None
