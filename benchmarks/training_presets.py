@@ -64,8 +64,5 @@ def _accuracy(student: Path, items: Items) -> float:
     """Share of items answered rightly by likelihood, EA and EU together."""
     with InProcessEngine(str(student)) as engine, dspy.context(trace=[], disable_history=True):
         examine = Exam("likelihood", "option", engine)
-        right = [
-            all(reading.lenient == key for reading, key in zip(examine(item=item).readings, keys_of(item), strict=True))
-            for item in items
-        ]
+        right = [examine(item=item).answer.lenient == tuple(keys_of(item)) for item in items]
     return sum(right) / len(right)

@@ -7,7 +7,6 @@ from pydantic import BaseModel, ConfigDict
 from eval.benchmarks import Answer, Benchmark, Question
 
 Value = int | float | None
-LIKELIHOOD = "likelihood"  # the rule of an answer that was picked and not written
 
 
 class AnswerRow(BaseModel):

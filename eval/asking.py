@@ -1,8 +1,6 @@
 """Asking an exam's questions as a DSPy module: in writing, or by the likelihood of options or of letters.
 
-*generate*: the model writes, and the exam reads.  *text*: the option whose text is likeliest; its options are not shown
-(the cloze formulation of OLMES, Gu et al. 2024, arXiv 2406.08446).  *letter*: the options are shown, and the likeliest
-letter counts.  Questions of one item are answered in turn, each after the answer before it.
+*generate*: the model writes, and the exam reads.  *text* and *letter*: see `eval.likelihood`.
 """
 
 from __future__ import annotations
@@ -15,14 +13,13 @@ import dspy
 from dspy.utils.exceptions import AdapterParseError
 
 from corpus.errors import UsageError
-from eval.answers import LIKELIHOOD
-from eval.benchmarks import Answer, Benchmark, Question
+from eval.benchmarks import Benchmark, Question
 from eval.benchmarks.official import OfficialPrompts, read_official
-from eval.exam import Scorer
-from signatures.formats import LETTERS
+from eval.likelihood import LikelihoodMode, Scorer, answer_by, score_parts
+from signatures.exam import hide_options
 from signatures.given import AnswerAsAsked, GivenAdapter
 
-AskMode = Literal["generate", "text", "letter"]
+AskMode = Literal["generate"] | LikelihoodMode
 Messages = list[dict[str, str]]
 
 
@@ -57,7 +54,7 @@ class Ask(dspy.Module):
             dspy.LMError: the model does not answer.
         """
         if self.mode != "generate":
-            return self._most_likely(question)
+            return self._most_likely(question, self.mode)
         signature, inputs = self._asked(question)
         with dspy.context(adapter=self.adapter):
             try:
@@ -79,31 +76,16 @@ class Ask(dspy.Module):
             return AnswerAsAsked, {"messages": self.official.messages(question, self.thinking, self.model)}
         signature = self.benchmark.signature(question, self.thinking)
         if self.mode == "text":
-            for name in [part.shown_as for part in question.parts] + [part.field for part in question.parts]:
-                signature = signature.delete(name)
-            for part in reversed(question.parts):
-                field = dspy.OutputField(desc="<the option's text>")
-                signature = signature.append(part.text_field, field, str)
+            hidden = [name for part in question.parts for name in (part.shown_as, part.field)]
+            signature = hide_options(signature, hidden, [part.text_field for part in question.parts])
         return signature, question.inputs_for(signature)
 
-    def _most_likely(self, question: Question) -> dspy.Prediction:
+    def _most_likely(self, question: Question, mode: LikelihoodMode) -> dspy.Prediction:
         if not question.parts:
             raise UsageError(f"{self.benchmark.name} has no options whose likelihood could be compared; use generate")
         assert self.scorer is not None, "likelihoods need a scorer"
-        messages, written, picks = self.show(question), "{", []
-        for part in question.parts:
-            if self.mode == "letter":
-                answers = [f'"{part.field}": "{letter}"' for letter in LETTERS[: len(part.choices)]]
-            else:
-                answers = [f'"{part.text_field}": {json.dumps(choice, ensure_ascii=False)}' for choice in part.choices]
-            # Sentences of different length are compared per token; labels of a word or two in total, since per token a
-            # pair would profit from its second half, which the first half makes likely.
-            per_token = self.mode == "text" and part.text_field != "emotion"
-            scores = self.scorer.score(messages, [written + answer for answer in answers], per_token)
-            picks.append(max(range(len(scores)), key=scores.__getitem__))
-            written += answers[picks[-1]] + ", "
-        found = tuple(picks)
-        return dspy.Prediction(raw=json.dumps(picks), answer=Answer(found, found, (LIKELIHOOD,) * len(found)))
+        answer = answer_by(score_parts(self.show(question), question.parts, mode, self.scorer))
+        return dspy.Prediction(raw=json.dumps(answer.lenient), answer=answer)
 
 
 def fingerprint(messages: Messages) -> str:

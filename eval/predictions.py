@@ -19,11 +19,12 @@ from pydantic import BaseModel, ConfigDict
 from corpus.errors import DataError
 from corpus.jsonl import iter_objects, write_jsonl
 from corpus.records import ApplicationItem, Task, UnderstandingItem
-from eval.answers import LIKELIHOOD, AnswerRow
+from eval.answers import AnswerRow
 from eval.benchmarks import Question
 from eval.benchmarks.official import parse_official
 from eval.emobench import Language
 from eval.exam import keys_of
+from eval.likelihood import LIKELIHOOD
 from eval.reading import find_object, read_field
 from eval.scores import Mark
 from eval.statistics import share_interval

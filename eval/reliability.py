@@ -2,9 +2,9 @@
 
 The confidence in an answer is the softmax of the scores by which it was picked: the probability of that option, if it
 must be one of those.  For emotions, which are scored in total, it is just that.  Causes and options are scored by the
-mean per token (see `eval.exam`), and the softmax of means is a rule of thumb: a mean hardly moves with the length of a
-sentence, so such confidences lie near one another and near chance.  Totals would be true probabilities, but not of the
-answer that was marked, which another score picked; so the scores that picked are kept, and the page names them.
+mean per token (see `eval.likelihood`), and the softmax of means is a rule of thumb: a mean hardly moves with the length
+of a sentence, so such confidences lie near one another and near chance.  Totals would be true probabilities, but not of
+the answer that was marked, which another score picked; so the scores that picked are kept, and the page names them.
 
 Bins hold equally many answers (Nixon et al. 2019, arXiv 1904.01685), as few answers make bins of equal width empty.
 The error is Naeini et al.'s (2015), the mean distance of share right and confidence over bins; it is above zero by

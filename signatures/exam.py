@@ -6,6 +6,7 @@ order in which a model writes them, so a field before the letter is thinking tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import dspy
@@ -48,12 +49,24 @@ def exam_signature(task: Task, answer_format: AnswerFormat) -> type[dspy.Signatu
     signature: type[dspy.Signature] = AnswerUnderstanding if task == "EU" else AnswerApplication
     if answer_format == "reasoned":
         signature = signature.prepend("reasoning", _REASONING, str)
-    if answer_format in ("option", "open"):
+    if answer_format == "option":
         for name in reversed(_TEXT_FIELDS[task]):
             signature = signature.prepend(name, _OPTION, str)
     if answer_format == "open":
-        for name in (*_CHOICE_FIELDS[task], *_LETTER_FIELDS[task]):
-            signature = signature.delete(name)
+        return hide_options(signature, (*_CHOICE_FIELDS[task], *_LETTER_FIELDS[task]), _TEXT_FIELDS[task])
+    return signature
+
+
+def hide_options(signature: type[dspy.Signature], hidden: Sequence[str], texts: Sequence[str]) -> type[dspy.Signature]:
+    """Return a multiple-choice question without its options, to be answered by the text of one.
+
+    Args:
+        hidden: the fields that show options and name letters; texts: those that hold texts instead, in writing order.
+    """
+    for name in hidden:
+        signature = signature.delete(name)
+    for name in texts:
+        signature = signature.append(name, _OPTION, str)
     return signature
 
 

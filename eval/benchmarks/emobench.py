@@ -24,17 +24,22 @@ _FIELDS: dict[Task, tuple[tuple[str, str, str], ...]] = {
 _SOURCE = "a folder with EA.jsonl and EU.jsonl, or `hub`"
 
 
-def question_of(item: UnderstandingItem | ApplicationItem) -> Question:
-    """Return an EmoBench item, or one of ours, as a question of the exam, asked in the item's language."""
+def question_of(item: UnderstandingItem | ApplicationItem, lang: Language | None = None) -> Question:
+    """Return an EmoBench item, or one of ours, as a question of the exam.
+
+    Args:
+        lang: the language in which it is asked; that of the item's texts by default.
+    """
     from signatures.exam import exam_inputs
     from signatures.exam_zh import chinese_inputs
 
-    inputs = chinese_inputs(item) if item.language == "zh" else exam_inputs(item)
+    lang = lang or item.language
+    inputs = chinese_inputs(item) if lang == "zh" else exam_inputs(item)
     kind = item.question_type if isinstance(item, ApplicationItem) else ""
     fine = item.finegrained_category if isinstance(item, UnderstandingItem) else ""
     return Question(
         id=item.qid,
-        lang=item.language,
+        lang=lang,
         cluster=item.scenario,
         category=item.category if isinstance(item, ApplicationItem) else item.coarse_category,
         texts={name: text for name, text in inputs.items() if isinstance(text, str)},

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 
 import dspy
 
-from eval.reading import Reading
 from optimizers.cases import ExamCase
 from optimizers.quality.refusals import judge_failure
 from optimizers.quality.tally import Tally, quote, say
@@ -38,17 +37,17 @@ class ExamQuality:
         if attempt.failure:
             return judge_failure(attempt.failure, attempt.complaints)
         tally, item, asks = Tally(self.weights), case.item, ASKS[case.item.task]
-        read = [_score_reading(reading) for reading in attempt.outcome.readings]
+        answer = attempt.outcome.answer
+        read = [_score_reading(*picks) for picks in zip(answer.strict, answer.lenient, strict=True)]
         tally.look("format", "right")
         if (score := _mean(read)) < 1:
             tally.find("format", score, _say_unread(0.0 in read, attempt.outcome.raw), asks)
         wrong = [
-            _say_wrong(kind, label, None if reading.lenient is None else choices[reading.lenient])
-            for kind, (choices, label), reading in zip(
-                ("emotion", "cause") if item.task == "EU" else ("option",),
-                item.questions, attempt.outcome.readings, strict=True,
+            _say_wrong(kind, label, None if pick is None else choices[pick])
+            for kind, (choices, label), pick in zip(
+                ("emotion", "cause") if item.task == "EU" else ("option",), item.questions, answer.lenient, strict=True
             )
-            if reading.lenient is None or choices[reading.lenient] != label
+            if pick is None or choices[pick] != label
         ]  # fmt: skip
         if wrong:
             because = f"This is why: {item.explanation}" if item.explanation else ""
@@ -69,10 +68,10 @@ def _say_wrong(kind: str, label: str, chosen: str | None) -> str:
     return say(f"the {kind} that was chosen is not the right one", f"{instead}, and right is {quote(label)}")
 
 
-def _score_reading(reading: Reading) -> float:
-    if reading.lenient is None:
+def _score_reading(strict: float | None, lenient: float | None) -> float:
+    if lenient is None:
         return 0.0
-    return 0.5 if reading.strict is None else 1.0
+    return 0.5 if strict is None else 1.0
 
 
 def _mean(scores: list[float]) -> float:

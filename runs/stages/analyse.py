@@ -177,8 +177,8 @@ class _Panel:
             note = {"reason": reason}  # the model's own doing, and so an answer that cannot be read
         else:
             picks = tuple(
-                None if reading.lenient is None else choices[reading.lenient]
-                for reading, (choices, _) in zip(given.readings, unit.item.questions, strict=True)
+                None if pick is None else choices[pick]
+                for pick, (choices, _) in zip(given.answer.lenient, unit.item.questions, strict=True)
             )
             note = {"raw": given.raw}
         self.answers[unit.id] = PanelAnswer(**about, picks=picks)

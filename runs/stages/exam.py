@@ -148,20 +148,20 @@ def _fit(examine: Exam, items: Items, engine: InProcessEngine, max_tokens: int) 
 def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem) -> Mark:
     try:
         with dspy.context(trace=[], disable_history=True):
-            answer = examine(item=item)
+            given = examine(item=item)
     except dspy.LMError as error:
         raise ModelError(
             f"the student cannot answer {item.qid}: {reason_of(error)}; "
             "lower exam.batch_size or exam.max_tokens and run again"
         ) from error
-    keys = keys_of(item)
+    answer, keys = given.answer, tuple(keys_of(item))
     return Mark(
         id=item.qid,
-        raw=answer.raw,
-        answered=all(reading.lenient is not None for reading in answer.readings),
-        strict=all(reading.strict == key for reading, key in zip(answer.readings, keys, strict=True)),
-        lenient=all(reading.lenient == key for reading, key in zip(answer.readings, keys, strict=True)),
-        rules=tuple(reading.rule for reading in answer.readings),
-        picks=tuple(reading.lenient for reading in answer.readings),
-        scores=tuple(map(tuple, answer.scores)),
+        raw=given.raw,
+        answered=answer.answered,
+        strict=answer.strict == keys,
+        lenient=answer.lenient == keys,
+        rules=answer.rules,
+        picks=answer.lenient,
+        scores=tuple(map(tuple, given.scores)),
     )

@@ -9,8 +9,9 @@ import pytest
 from dspy.lm15 import Message, Request, Response, TextPart, Usage
 
 from corpus.records import ApplicationItem, UnderstandingItem
+from eval.benchmarks import Answer, reordered
+from eval.benchmarks.emobench import question_of
 from eval.exam import Exam, keys_of
-from eval.reading import Reading
 from signatures.formats import AnswerFormat
 
 
@@ -79,31 +80,31 @@ def test_the_question_shows_scenario_and_lettered_choices_and_not_the_answer(ea:
 
 def test_both_questions_are_read_from_one_answer(eu: UnderstandingItem) -> None:
     answer = examine(eu, '{"answer_q1": "C", "answer_q2": "b)"}')
-    assert answer.readings == [Reading(2, 2, "json letter"), Reading(None, 1, "json letter")]
+    assert answer.answer == Answer((2, None), (2, 1), ("json letter", "json letter"))
     assert answer.scores == []
 
 
 def test_option_texts_are_read_in_the_option_format(eu: UnderstandingItem) -> None:
     text = json.dumps({"emotion": eu.emotion_label, "cause": eu.cause_label, "answer_q1": "A", "answer_q2": "A"})
-    assert [r.lenient for r in examine(eu, text, "option").readings] == keys_of(eu)
+    assert list(examine(eu, text, "option").answer.lenient) == keys_of(eu)
 
 
 def test_a_bare_letter_answers_one_question_but_not_two(ea: ApplicationItem, eu: UnderstandingItem) -> None:
-    assert [r.lenient for r in examine(ea, "B)").readings] == [1]
-    assert [r.lenient for r in examine(eu, "C)").readings] == [None, None]
+    assert examine(ea, "B)").answer.lenient == (1,)
+    assert examine(eu, "C)").answer.lenient == (None, None)
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "I do not know.", "{}", '{"answer": null}'])
 def test_an_unreadable_answer_is_marked_unanswered_and_kept(ea: ApplicationItem, text: str) -> None:
     answer = examine(ea, text)
-    assert answer.readings == [Reading(None, None, "unread")]
+    assert answer.answer == Answer((None,), (None,), ("unread",))
     assert answer.raw.strip() == text.strip()
 
 
 def test_the_likeliest_option_is_picked(ea: ApplicationItem) -> None:
     judge = Judge(lambda text: ea.choices[3] in text)
     answer = Exam("likelihood", "letter", judge)(item=ea)
-    assert answer.readings == [Reading(3, 3, "likelihood")]
+    assert answer.answer == Answer((3,), (3,), ("likelihood",))
     assert json.loads(answer.raw) == [3]
     assert answer.scores == [[-5.0, -5.0, -5.0, 0.0]]
     assert [json.loads(text + "}")["option"] for text in judge.calls[0]] == list(ea.choices)
@@ -112,7 +113,7 @@ def test_the_likeliest_option_is_picked(ea: ApplicationItem) -> None:
 def test_the_cause_is_scored_after_the_emotion_that_was_picked(eu: UnderstandingItem) -> None:
     judge = Judge(lambda text: eu.cause_choices[3] in text or text.endswith(f'"{eu.emotion_choices[5]}"'))
     answer = Exam("likelihood", "letter", judge)(item=eu)
-    assert [r.lenient for r in answer.readings] == [5, 3]
+    assert answer.answer.lenient == (5, 3)
     assert answer.scores == [[-5.0] * 5 + [0.0], [-5.0] * 3 + [0.0]]
     emotions, causes = ([json.loads(text + "}") for text in call] for call in judge.calls)
     assert emotions == [{"emotion": choice} for choice in eu.emotion_choices]
@@ -139,3 +140,23 @@ def test_any_other_answer_stands_there_as_it_was_written(text: str, eu: Understa
         ((_, _, outputs),) = dspy.settings.trace
     assert answer.raw == text
     assert dict(outputs) == {"answer_q1": text, "answer_q2": text}
+
+
+@pytest.mark.parametrize("order", [1, 3])
+def test_in_another_order_the_same_options_are_shown_and_picks_are_places_there(
+    order: int, ea: ApplicationItem, eu: UnderstandingItem
+) -> None:
+    shown = reordered(question_of(ea), order).parts[0].choices
+    with speaking('{"answer": "B"}') as engine:
+        assert Exam("generate", "letter")(item=ea, order=order).answer.lenient == (1,)
+    assert all(f"{letter}) {choice}" in engine.asked[0] for letter, choice in zip("ABCD", shown, strict=True))
+    emotions, causes = reordered(question_of(eu), order).parts
+    judge = Judge(lambda text: text.endswith((f'"{eu.emotion_label}"', f'"{eu.cause_label}"')))
+    assert Exam("likelihood", "letter", judge)(item=eu, order=order).answer.lenient == (emotions.key, causes.key)
+
+
+def test_it_asks_in_english_whatever_the_texts_are(ea: ApplicationItem) -> None:
+    told = ea.model_copy(update={"language": "zh", "scenario": "她很高兴。"})
+    (message,) = Exam("generate", "letter").show(told)
+    assert "她很高兴。" in message["content"]
+    assert "most helpful thing" in message["content"]

@@ -46,7 +46,7 @@ def test_an_exam_case_asks_the_item(items: list[Item], flawless_teacher: dspy.LM
         case = ExamCase(item)
         made, costs = case.run(Exam("generate", "json"))
         assert (case.id, case.cluster) == (item.qid, item.session)
-        assert len(made.readings) == len(item.questions)
+        assert len(made.answer.lenient) == len(item.questions)
         assert costs == {"calls": 1, "retries": 0, "complaints": {}}
 
 

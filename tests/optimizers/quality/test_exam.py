@@ -7,8 +7,8 @@ import pytest
 
 from corpus.assemble import assemble_items
 from corpus.records import Item
+from eval.benchmarks import Answer
 from eval.exam import Exam, keys_of
-from eval.reading import Reading
 from optimizers.cases import ExamCase, ItemCase
 from optimizers.quality.exam import ExamQuality
 from tests.optimizers.quality.conftest import Tried, attempt_on
@@ -23,21 +23,21 @@ def items(item_cases: list[ItemCase], try_item: Tried) -> dict[str, Item]:
     return {item.task: item for item in assemble_items([try_item(case).outcome for case in cases], seed=1)}
 
 
-def readings(item: Item, *wrong: int) -> list[Reading]:
+def picked(item: Item, *wrong: int) -> Answer:
     """The right answers, but for the questions whose numbers are given."""
     keys = keys_of(item)
-    picks = [(key + 1) % len(choices) if n in wrong else key
-             for n, (key, (choices, _)) in enumerate(zip(keys, item.questions, strict=True))]  # fmt: skip
-    return [Reading(pick, pick, "json letter") for pick in picks]
+    picks = tuple((key + 1) % len(choices) if n in wrong else key
+                  for n, (key, (choices, _)) in enumerate(zip(keys, item.questions, strict=True)))  # fmt: skip
+    return Answer(picks, picks, ("json letter",) * len(picks))
 
 
-def answered(attempted: Tried, found: list[Reading], raw: str = "{}") -> dspy.Prediction:
-    return attempted(dspy.Prediction(raw=raw, readings=found))
+def answered(attempted: Tried, found: Answer, raw: str = "{}") -> dspy.Prediction:
+    return attempted(dspy.Prediction(raw=raw, answer=found))
 
 
 @pytest.mark.parametrize("task", ["EU", "EA"])
 def test_a_right_answer_has_all(items: dict[str, Item], attempted: Tried, task: str) -> None:
-    quality = ASSESS(ExamCase(items[task]), answered(attempted, readings(items[task])))
+    quality = ASSESS(ExamCase(items[task]), answered(attempted, picked(items[task])))
     assert (quality.score, quality.scores) == (1.0, {"format": 1.0, "right": 1.0})
 
 
@@ -46,7 +46,7 @@ def test_a_wrong_answer_teaches_the_right_text_and_why(
     items: dict[str, Item], attempted: Tried, task: str, wrong: tuple[int, ...], score: float
 ) -> None:
     item = items[task]
-    quality = ASSESS(ExamCase(item), answered(attempted, readings(item, *wrong)))
+    quality = ASSESS(ExamCase(item), answered(attempted, picked(item, *wrong)))
     assert quality.scores["right"] == score == quality.score
     said = quality.feedback(f"program.answer_{task.lower()}")
     assert all(item.questions[number][1] in said for number in wrong)
@@ -57,15 +57,15 @@ def test_a_wrong_answer_teaches_the_right_text_and_why(
 @pytest.mark.parametrize(
     ("reading", "scores"),
     [
-        (lambda key: Reading(None, key, "bare letter"), {"format": 0.5, "right": 1.0}),
-        (lambda key: Reading(None, None, "unread"), {"format": 0.0, "right": 0.0}),
+        (lambda key: Answer((None,), (key,), ("bare letter",)), {"format": 0.5, "right": 1.0}),
+        (lambda key: Answer((None,), (None,), ("unread",)), {"format": 0.0, "right": 0.0}),
     ],
 )
 def test_an_answer_must_be_readable(
     items: dict[str, Item], attempted: Tried, reading: Any, scores: dict[str, float]
 ) -> None:
     item = items["EA"]
-    quality = ASSESS(ExamCase(item), answered(attempted, [reading(keys_of(item)[0])], "B, I think"))
+    quality = ASSESS(ExamCase(item), answered(attempted, reading(keys_of(item)[0]), "B, I think"))
     assert quality.scores == scores
     assert "“B, I think”" in quality.feedback()
 
