@@ -15,7 +15,7 @@ from rich.table import Table
 from cli.score import Benchmark
 from corpus.errors import UsageError
 from eval.predictions import Predictions, mark_predictions, read_predictions
-from eval.scores import Comparison, Mark, adjust_together, compare, score_row
+from eval.scores import Comparison, Mark, adjust_together, compare
 from eval.verdicts import explain, has_format_effect
 
 
@@ -94,8 +94,7 @@ def _compare_files(
         if not items:
             continue
         old, new = [mark for mark in old if mark.id in both], [mark for mark in new if mark.id in both]
-        row = score_row(items, new, "EmoBench", "generate", "after")
-        comparison = compare(items, old, new, "EmoBench", "generate", row)
+        comparison = compare(items, old, new, "EmoBench", "generate")
         alone = len(one.rows.keys() ^ other.rows.keys())
         yield Compared(f"EmoBench {one.task} {one.lang}", len(items), _shares(old), _shares(new), comparison, alone)
 

@@ -19,6 +19,7 @@ from rich.table import Table
 from corpus.errors import UsageError
 from corpus.jsonl import write_text_atomically
 from eval.asking import AskMode
+from eval.baselines import say_baselines
 from eval.benchmarks import Benchmark, find_benchmark
 from eval.benchmarks.official import NEW_TOKENS, load_official
 from eval.config import HUB
@@ -173,7 +174,7 @@ def _print(result: ExamResult, console: Console) -> None:
 def _remarks(result: ExamResult) -> list[str]:
     lines = []
     if result.baselines:
-        lines.append("without understanding: " + ", ".join(f"{name} {v:.1%}" for name, v in result.baselines.items()))
+        lines.append(f"without understanding: {say_baselines(result.baselines)}")
     if result.orders:
         by_order = ", ".join(f"{share:.1%}" for share in result.orders.by_order)
         spreads = [question.spread for question in result.orders.questions if question.spread is not None]

@@ -13,6 +13,7 @@ from rich.table import Table
 from corpus.errors import RunError, UsageError
 from corpus.jsonl import write_text_atomically
 from corpus.text import reason_of
+from eval.baselines import say_baselines
 from eval.comparison_page import BenchmarkScores, RunComparison, group_scores, render_comparison
 from runs.comparison import compare_all
 
@@ -33,6 +34,8 @@ def compare_and_write(paths: Sequence[Path], to: Path, emobench: str | None, con
     comparison = compare_all(paths, emobench)
     for benchmark in group_scores(comparison):
         console.print(_tabulate(benchmark))
+        for line in _say_baselines(benchmark):
+            console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
     for pair in comparison.pairs:
         one = pair.comparison
         console.print(
@@ -69,6 +72,22 @@ def _tabulate(benchmark: BenchmarkScores) -> Table:
                 f"{100 * row.interval[0]:.1f}–{100 * row.interval[1]:.1f}", f"{100 * row.chance:.1f}",
             )  # fmt: skip
     return table
+
+
+def _say_baselines(benchmark: BenchmarkScores) -> list[str]:
+    """Say once per task what no understanding scores, or once per run where the runs were asked other items."""
+    lines = []
+    for task in dict.fromkeys(group.task for group in benchmark.groups):
+        own = {
+            run: say_baselines(row.baselines)
+            for group in benchmark.groups
+            for run, row in group.rows.items()
+            if group.task == task
+        }
+        alike = len(set(own.values())) == 1
+        said = {"": next(iter(own.values()))} if alike else {f", {run}": line for run, line in own.items()}
+        lines += [f"without understanding, {task}{where}: {line}" for where, line in said.items()]
+    return lines
 
 
 def _tabulate_differing(comparison: RunComparison) -> Table:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.compile import compile_and_show, name_weak
-from eval.scores import Comparison, ScoreRow
+from eval.scores import Comparison, ScoreRow, say_rows
 from optimizers.config import Kind
 from runs.compiling.order import Order
 from runs.feedback import heed_feedback
@@ -44,10 +44,16 @@ def print_rounds(rounds: Sequence[Round], console: Console) -> None:
 
     console.print(_sizes(rounds))
     console.print(_scores(rounds))
+    last = rounds[-1]
+    for name, rows in (
+        ("held-out of round 1", last.yardstick),
+        (EMOBENCH, [row for row in last.scores if row.benchmark == EMOBENCH]),
+    ):
+        for line in say_rows(rows):
+            say(f"{name}, {line}")
     for one in rounds[1:]:
         for change in one.changes:
             say(_describe(one, change))
-    last = rounds[-1]
     say(f"weak in round {last.number}: {name_weak(last.weaknesses)}")
     more = [f"{cell} ×{weight:g}" for cell, weight in last.next_weights.items() if weight != last.weights.get(cell)]
     say(f"weights that the next round would change: {', '.join(more) or 'none'}")

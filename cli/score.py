@@ -15,7 +15,7 @@ from rich.table import Table
 from corpus.errors import DataError
 from corpus.jsonl import write_text_atomically
 from corpus.records import ApplicationItem, Task, UnderstandingItem
-from eval.baselines import best_constant, chance_level, choices_only, longest_option
+from eval.baselines import measure_baselines, say_baselines
 from eval.emobench import Language, load_emobench
 from eval.predictions import FileScore, leaderboard, read_predictions, score_predictions
 
@@ -31,13 +31,8 @@ def score_and_print(files: Sequence[Path], data: str, as_json: bool, console: Co
         return
     console.print(_tabulate(scores))
     for task, lang in dict.fromkeys((score.task, score.lang) for score in scores):
-        items = benchmark.items(task, lang)
-        console.print(
-            f"without understanding, {task} {lang}: chance {chance_level(items):.1%}, best constant answer "
-            f"{best_constant(items):.1%}, longest option {longest_option(items):.1%}, "
-            f"choices only {choices_only(items):.1%}",
-            style="dim", highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        said = say_baselines(measure_baselines(benchmark.items(task, lang)).named)
+        console.print(f"without understanding, {task} {lang}: {said}", style="dim", highlight=False, soft_wrap=True)
     for score in scores:
         if score.missing:
             console.print(

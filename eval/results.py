@@ -9,7 +9,7 @@ from statistics import fmean
 from pydantic import BaseModel, ConfigDict
 
 from eval.answers import AnswerRow
-from eval.baselines import best_constant, chance_level, choices_only, longest_option
+from eval.baselines import measure_baselines
 from eval.benchmarks import Benchmark, Question
 from eval.mistakes import Mistakes, Slice, find_mistakes, share_by_category
 from eval.orders import OrderScore, Posed, interval_of, score_orders, vote
@@ -91,12 +91,7 @@ def score_exam(
         orders=_orders(questions, rows),
         categories=share_by_category(replies),
         mistakes=find_mistakes(replies),
-        baselines={
-            "chance": chance_level(questions),
-            "best constant answer": best_constant(questions),
-            "longest option": longest_option(questions),
-            "choices only": choices_only(questions),
-        },
+        baselines=measure_baselines(questions).named,
     )
 
 

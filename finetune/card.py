@@ -74,7 +74,11 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Score:
-    """One examination; shares from 0 to 1, ``interval`` the 95% one of ``lenient``."""
+    """One examination; shares from 0 to 1, ``interval`` the 95% one of ``lenient``.
+
+    ``best_constant``, ``longest_option``, and ``choices_only`` are, as ``chance``, what no understanding scores; None
+    where an exam of an earlier version did not measure it.
+    """
 
     exam: str
     student: str
@@ -84,6 +88,9 @@ class Score:
     lenient: float
     interval: tuple[float, float]
     chance: float
+    best_constant: float
+    longest_option: float | None
+    choices_only: float | None
 
     @property
     def standing(self) -> str:
@@ -205,10 +212,13 @@ def _exam(exam: ExamFacts | None) -> str:
     if exam is None:
         return NOT_EXAMINED
     table = render_table(
-        ("exam", "student", "n", "answered", "strict", "lenient", "95% interval", "chance", "standing"),
+        ("exam", "student", "n", "answered", "strict", "lenient", "95% interval", "chance", "constant", "longest",
+         "choices only", "standing"),
         [
             (escape(s.exam), s.student, f"{s.n:,}", *(f"{100 * x:.1f}" for x in (s.answered, s.strict, s.lenient)),
-             f"{100 * s.interval[0]:.1f} to {100 * s.interval[1]:.1f}", f"{100 * s.chance:.1f}", s.standing)
+             f"{100 * s.interval[0]:.1f} to {100 * s.interval[1]:.1f}",
+             *("–" if x is None else f"{100 * x:.1f}"
+               for x in (s.chance, s.best_constant, s.longest_option, s.choices_only)), s.standing)
             for s in exam.scores
         ],
     )  # fmt: skip
@@ -222,11 +232,13 @@ def _exam(exam: ExamFacts | None) -> str:
     )  # fmt: skip
     parts = [
         "Shares in percent. *Strict*: the answer equals the letter, as EmoBench's scorer compares; *lenient*: it is "
-        "read by a frozen rule. Intervals are Wilson's, of the lenient share.",
+        "read by a frozen rule. Intervals are Wilson's, of the lenient share. What no understanding scores: *constant* "
+        "is the best answer that is always the same letter, *longest* always the longest option, *choices only* a "
+        "classifier of the options' words that never sees a scenario.",
         table,
         "Differences in points of the lenient share, item by item, with the bootstrap's interval by scenario. "
-        "“Improved” stands only where the gain holds under both readings, lies above chance, and is not one of "
-        "answering more.",
+        "“Improved” stands only where the gain holds under both readings and is not one of answering more, and where "
+        "the tuned student lies above chance and above the best constant answer.",
         changes,
     ]
     if exam.notice:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from corpus.records import ApplicationItem, UnderstandingItem
 from eval.emobench import load_emobench
-from eval.scores import Comparison, Mark, ScoreRow, by_task, compare, score_row
+from eval.scores import Comparison, Mark, ScoreRow, by_task, compare
 from runs.examined import read_benchmark
 from runs.folder import Run, read_run
 from runs.marks import EMOBENCH, read_marks
@@ -38,8 +38,7 @@ def compare_runs(
         if not both:
             continue
         first, second = ([marked[item.qid] for item in both] for marked in (old, new))
-        row = score_row(both, second, name, mode, "after")
-        yield f"{name} {task}, {mode}", first, second, compare(both, first, second, name, mode, row)
+        yield f"{name} {task}, {mode}", first, second, compare(both, first, second, name, mode)
 
 
 def _items(name: str, one: Run, other: Run, data: str) -> Items:

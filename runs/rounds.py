@@ -187,7 +187,7 @@ def _compare(before: Run, run: Run, yardstick: Sequence[ScoreRow]) -> list[Compa
     for row in yardstick:
         old, new = (read_marks(one, "after", row.mode, _yardstick_of(one)) for one in (before, run))
         examined = [item for item in items[row.task] if item.qid in new]  # `exam.limit` may leave some out
-        found.append(compare(examined, old.values(), new.values(), row.benchmark, row.mode, row))
+        found.append(compare(examined, old.values(), new.values(), row.benchmark, row.mode))
     return found
 
 

@@ -131,6 +131,9 @@ def _score(row: ScoreRow) -> Score:
         lenient=row.lenient,
         interval=row.interval,
         chance=row.chance,
+        best_constant=row.best_constant,
+        longest_option=row.longest_option,
+        choices_only=row.choices_only,
     )
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from corpus.errors import ModelError, RunError
 from corpus.records import ApplicationItem, UnderstandingItem
 from corpus.text import reason_of
+from eval.baselines import measure_baselines
 from eval.config import Mode
 from eval.emobench import EmoBenchUnavailable, load_emobench
 from eval.exam import Exam, keys_of
@@ -65,9 +66,10 @@ def exam(run: Run, console: Console) -> dict[str, Any]:
     comparisons: list[Comparison] = []
     for name, items in benchmarks.items():
         for task_items in by_task(items).values():
+            baselines = measure_baselines(task_items)  # once: it fits a model
             for mode in run.recipe.exam.modes:
                 own = {stage: marks[stage, mode, name] for stage in STAGES if (stage, mode, name) in marks}
-                scored, compared = tabulate(task_items, own, name, mode)
+                scored, compared = tabulate(task_items, own, name, mode, baselines)
                 rows += scored
                 comparisons += compared
     judged = [] if not run.recipe.exam.judge_explanations else _judge(run, console, benchmarks, marks)

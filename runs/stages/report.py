@@ -16,7 +16,7 @@ from corpus.seeds import rng_for
 from eval.reasoning import ReasoningResult
 from eval.replies import mistakes_of_students
 from eval.report import Report, Training, render_html
-from eval.scores import Comparison, ScoreRow
+from eval.scores import Comparison, ScoreRow, say_rows
 from finetune.config import TrainConfig
 from lms.spec import SCRIPTED
 from runs.card import guess_rates
@@ -108,6 +108,8 @@ def print_summary(run: Run, console: Console) -> None:
                 f"{100 * row.interval[0]:.1f}–{100 * row.interval[1]:.1f}", f"{100 * row.chance:.1f}",
             )  # fmt: skip
         console.print(table)
+        for line in say_rows([row for row in rows if row.benchmark == benchmark]):
+            console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
         for comparison in (Comparison.model_validate(row) for row in examined["comparisons"]):
             if comparison.benchmark == benchmark:
                 change = comparison.lenient

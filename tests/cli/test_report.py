@@ -39,8 +39,13 @@ def test_several_runs_are_compared_in_the_terminal_and_on_a_page(folders: list[P
     rows = [line.split() for line in page.splitlines()]
     assert ["1", "one", "EA", "generate", "4", "100.0", "0.0", "0.0", "0.0–49.0", "25.0"] in rows
     assert ["2", "two", "EA", "generate", "4", "100.0", "100.0", "100.0", "51.0–100.0", "25.0"] in rows
-    assert f"{HELDOUT} EA, generate, 2 two against 1 one, 4 items: no difference shown among all" in page
-    assert "(improved, were it the only one): read strictly +100.0 points" in page
+    assert f"{HELDOUT} EA, generate, 2 two against 1 one, 4 items: no improvement (improved, were it the only" in page
+    assert "comparison; no difference shown among all 2): read strictly +100.0 points" in page
+    assert [line.split(":")[0] for line in page.splitlines() if line.startswith("without understanding")] == [
+        "without understanding, EA", "without understanding, EU",
+    ]  # fmt: skip
+    compared = emoreason("compare", *folders).output
+    assert f"{HELDOUT} EA, generate: no improvement (improved, were it the only comparison; no difference" in compared
     assert ["seed", "0", "4"] in rows
     assert f"comparison: {to}" in page
     assert "2 runs compared" in to.read_text(encoding="utf-8")

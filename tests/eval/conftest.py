@@ -8,6 +8,7 @@ import pytest
 
 from corpus.funnel import FunnelStep
 from corpus.records import ApplicationItem, Look, Plan, Session, Turn, UnderstandingItem
+from eval.baselines import measure_baselines
 from eval.emobench import load_emobench
 from eval.examined import Examined
 from eval.replies import mistakes_of_students
@@ -70,8 +71,8 @@ def report(ea: ApplicationItem, eu: UnderstandingItem, plans: list[Plan]) -> Rep
     before = [Mark(id=ea.qid, raw=SCRIPT, answered=True, strict=False, lenient=False, rules=("letter",), picks=(0,))]
     after = [Mark(id=ea.qid, raw=BREAKOUT, answered=True, strict=True, lenient=True, rules=(IMAGE,), picks=(1,))]
     rows = [
-        score_row([ea], before, "held-out", "generate", "before"),
-        score_row([ea], after, "held-out", "generate", "after"),
+        score_row([ea], before, "held-out", "generate", "before", measure_baselines([ea])),
+        score_row([ea], after, "held-out", "generate", "after", measure_baselines([ea])),
     ]
     return Report(
         title=f"tiny {SCRIPT}",
@@ -86,7 +87,7 @@ def report(ea: ApplicationItem, eu: UnderstandingItem, plans: list[Plan]) -> Rep
             rows=10, tokens=1000, steps=5, parameters=12345, train_loss=[(1, 2.0), (5, 1.0)], validation_loss=[]
         ),
         scores=rows,
-        comparisons=[compare([ea], before, after, "held-out", "generate", rows[1])],
+        comparisons=[compare([ea], before, after, "held-out", "generate")],
         notice=f"EmoBench is not here {SCRIPT}",
         sessions=[session],
         items=hostile,

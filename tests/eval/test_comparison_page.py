@@ -13,8 +13,9 @@ import pytest
 from selenium import webdriver
 
 from corpus.records import ApplicationItem, UnderstandingItem
+from eval.baselines import measure_baselines
 from eval.comparison_page import ComparedRun, Pair, RunComparison, group_scores, render_comparison
-from eval.scores import Mark, compare, score_row
+from eval.scores import Mark, adjust_together, compare, score_row
 from tests.browser import complaints_of, emulate, find_violations, open_browser, requests_of
 from tests.eval.conftest import BREAKOUT, IMAGE, SCRIPT
 from tests.eval.test_report import Tags
@@ -30,11 +31,12 @@ def marks_of(items: list[Item], right: bool) -> list[Mark]:
 def comparison(items: list[Item]) -> RunComparison:
     """Three runs: the second is better in EA, the third was asked other items; every name tries to break out."""
     eas = [item for item in items if item.task == "EA"]
-    rows = [score_row(eas, marks_of(eas, right), IMAGE, "generate", "after") for right in (False, True, False)]
+    free = measure_baselines(eas)
+    rows = [score_row(eas, marks_of(eas, right), IMAGE, "generate", "after", free) for right in (False, True, False)]
     names = ["1 base", f"2 {SCRIPT} {'long-' * 30}", f"3 {BREAKOUT}"]
     facts = ("tiny", f"student {SCRIPT}", "scripted/counsel", "2026-01-01T00:00:00+00:00", "0.1.0")
     runs = [ComparedRun(name, *facts, [row], notice) for name, row, notice in zip(names, rows, ("", SCRIPT, ""))]  # noqa: B905
-    found = compare(eas, marks_of(eas, False), marks_of(eas, True), IMAGE, "generate", rows[1])
+    found = compare(eas, marks_of(eas, False), marks_of(eas, True), IMAGE, "generate")
     return RunComparison(
         runs,
         [Pair(names[1], len(eas), (0.0, 1.0), found.model_copy(update={"p_adjusted": 0.0004}))],
@@ -52,10 +54,12 @@ def page(comparison: RunComparison) -> str:
 def test_there_is_a_row_for_every_run(page: str, comparison: RunComparison) -> None:
     table = page.split("<caption>Scores on ")[1].split("</table>")[0]
     rows = [re.findall(r'<td class="n">(.*?)</td>', row) for row in table.split("<tr")[2:]]
+    free = [f"{100 * share:.1f}" for share in comparison.runs[0].scores[0].baselines.values()]
+    assert len(free) == 4
     assert rows == [
-        ["4", "100.0", "0.0", "0.0", "0.0–49.0", "25.0"],
-        ["4", "100.0", "100.0", "100.0", "51.0–100.0", "25.0"],
-        ["4", "100.0", "0.0", "0.0", "0.0–49.0", "25.0"],
+        ["4", "100.0", "0.0", "0.0", "0.0–49.0", *free],
+        ["4", "100.0", "100.0", "100.0", "51.0–100.0", *free],
+        ["4", "100.0", "0.0", "0.0", "0.0–49.0", *free],
     ]
     (benchmark,) = group_scores(comparison)
     assert list(benchmark.groups[0].rows) == [run.name for run in comparison.runs]
@@ -69,15 +73,15 @@ def test_the_verdict_is_said_in_words_with_its_corrected_p(page: str) -> None:
     assert "Not compared with 1 base: 3 " in page
 
 
-@pytest.mark.parametrize("verdict", ["improved", "worse"])
-def test_a_verdict_that_many_comparisons_explain_is_taken_back(comparison: RunComparison, verdict: str) -> None:
+def test_a_verdict_that_many_comparisons_explain_is_taken_back(comparison: RunComparison) -> None:
     (pair,) = comparison.pairs
-    own = pair.comparison.model_copy(update={"verdict": verdict, "p_adjusted": 0.051})
-    shown = render_comparison(replace(comparison, pairs=[replace(pair, comparison=own)]))
+    lenient = replace(pair.comparison.lenient, p_value=0.04)
+    alone = pair.comparison.model_copy(update={"lenient": lenient})
+    taken_back, _ = adjust_together([alone, alone])
+    shown = render_comparison(replace(comparison, pairs=[replace(pair, comparison=taken_back)]))
     assert '<div class="card open">' in shown
-    assert f"<strong>no difference shown among all comparisons ({verdict}, were it the only one)</strong>" in shown
-    kept = replace(pair, comparison=own.model_copy(update={"p_adjusted": 0.049}))
-    assert (kept.tone, kept.said[0]) == (verdict, verdict)
+    said = "no improvement (improved, were it the only comparison; no difference shown among all 2)"
+    assert f"<strong>{said}</strong>: read strictly +100.0 points" in shown
 
 
 def test_what_differs_is_listed_and_what_agrees_is_said(page: str, comparison: RunComparison) -> None:
@@ -137,7 +141,6 @@ def test_it_can_be_read_on_a_phone_in_the_dark_and_on_paper(
 
 def test_students_who_answer_alike_are_not_said_to_differ_by_nothing_detectable(items: list[Item]) -> None:
     eas = [item for item in items if item.task == "EA"]
-    row = score_row(eas, marks_of(eas, True), "b", "generate", "after")
-    alike = compare(eas, marks_of(eas, True), marks_of(eas, True), "b", "generate", row)
+    alike = compare(eas, marks_of(eas, True), marks_of(eas, True), "b", "generate")
     _, words = Pair("2 same", len(eas), (1, 1), alike.model_copy(update={"p_adjusted": 1.0})).said
     assert "would have been found" not in words

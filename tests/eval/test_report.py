@@ -13,6 +13,7 @@ import jinja2
 import pytest
 
 from corpus.records import ApplicationItem, UnderstandingItem
+from eval.baselines import measure_baselines
 from eval.mistakes import Slice
 from eval.reasoning import ReasoningResult
 from eval.report import Report, Training, render_html
@@ -133,12 +134,16 @@ def test_a_verdict_stands_as_the_comparison_gives_it(report: Report) -> None:
         assert f"<strong>{said}</strong>" in shown
 
 
-def test_chance_and_the_constant_answer_are_drawn_and_listed(page: str) -> None:
+def test_what_no_understanding_scores_is_drawn_and_listed(page: str, report: Report) -> None:
     assert ">chance<" in page
     assert ">best constant answer<" in page
     row = re.search(r"<td>after</td>(.*?)</tr>", page, re.DOTALL)
     assert row
-    assert re.findall(r'<td class="n">(.*?)</td>', row[1])[-2:] == ["25.0", "100.0"]
+    assert re.findall(r'<td class="n">(.*?)</td>', row[1])[-4:] == ["25.0", "100.0", "100.0", "25.0"]
+    old = [row.model_copy(update={"longest_option": None, "choices_only": None}) for row in report.scores]
+    row = re.search(r"<td>after</td>(.*?)</tr>", render_html(replace(report, scores=old)), re.DOTALL)
+    assert row
+    assert re.findall(r'<td class="n">(.*?)</td>', row[1])[-4:] == ["25.0", "100.0", "–", "–"]
 
 
 def test_what_earlier_versions_stored_still_renders(report: Report) -> None:
@@ -250,7 +255,7 @@ def test_a_compiled_prompt_has_its_row_and_its_verdict(report: Report, page: str
         return [Mark(id=ea.qid, raw="", answered=True, strict=right, lenient=right, rules=())]
 
     examined = {"before": marks(False), "prompted": marks(True), "after": marks(True)}
-    rows, comparisons = tabulate([ea], examined, "held-out", "generate")
+    rows, comparisons = tabulate([ea], examined, "held-out", "generate", measure_baselines([ea]))
     said = f"Compiled prompt for exam: x {SCRIPT}"
     shown = render_html(replace(report, scores=rows, comparisons=comparisons, programs=[said]))
     table = shown.split("<caption>Scores on held-out")[1].split("</table>")[0]

@@ -1,17 +1,35 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from corpus.records import ApplicationItem, UnderstandingItem
-from eval.scores import Comparison, Mark, Stage, by_task, compare, score_row, tabulate
+from eval.baselines import Baselines, measure_baselines
+from eval.scores import (
+    Comparison,
+    Mark,
+    ScoreRow,
+    Stage,
+    adjust_together,
+    by_task,
+    compare,
+    say_rows,
+    score_row,
+    tabulate,
+)  # fmt: skip
 
 N = 40
+FREE = Baselines(0.25, 0.3, 0.35, 0.4)
 
 
 @pytest.fixture(scope="module")
 def many(ea: ApplicationItem) -> list[ApplicationItem]:
-    """Forty EA items, each with a scenario of its own."""
-    return [ea.model_copy(update={"qid": f"EA-{n}", "scenario": f"{ea.scenario} {n}"}) for n in range(N)]
+    """Forty EA items, each with a scenario of its own; ten have their key at each letter."""
+    return [
+        ea.model_copy(update={"qid": f"EA-{n}", "scenario": f"{ea.scenario} {n}", "label": ea.choices[n % 4]})
+        for n in range(N)
+    ]
 
 
 def marks(strict: int, lenient: int, answered: int = N) -> list[Mark]:
@@ -25,20 +43,29 @@ def marks(strict: int, lenient: int, answered: int = N) -> list[Mark]:
 
 
 def verdict(many: list[ApplicationItem], before: list[Mark], after: list[Mark]) -> Comparison:
-    row = score_row(many, after, "held-out", "generate", "after")
-    return compare(many, before, after, "held-out", "generate", row)
+    return compare(many, before, after, "held-out", "generate")
 
 
 def test_a_row_counts_shares_and_says_what_guessing_gives(many: list[ApplicationItem]) -> None:
-    row = score_row(many, reversed(marks(10, 20, answered=30)), "held-out", "generate", "before")
+    row = score_row(many, reversed(marks(10, 20, answered=30)), "held-out", "generate", "before", FREE)
     assert (row.task, row.n, row.answered, row.strict, row.lenient) == ("EA", N, 0.75, 0.25, 0.5)
     assert row.interval[0] < 0.5 < row.interval[1]
-    assert (row.chance, row.best_constant) == (0.25, 1.0)
+    assert row.baselines == FREE.named
+
+
+def test_a_row_of_an_earlier_version_is_read_and_says_what_it_knows(many: list[ApplicationItem]) -> None:
+    row = score_row(many, marks(10, 20), "held-out", "generate", "before", FREE)
+    old = ScoreRow.model_validate(row.model_dump(mode="json", exclude={"longest_option", "choices_only"}))
+    assert old.baselines == {"chance": 0.25, "best constant answer": 0.3}
+    assert say_rows([row]) == [
+        "without understanding, EA: chance 25.0%, best constant answer 30.0%, longest option 35.0%, choices only 40.0%"
+    ]
+    assert say_rows([old]) == ["without understanding, EA: chance 25.0%, best constant answer 30.0%"]
 
 
 def test_an_unmarked_item_is_not_passed_over(many: list[ApplicationItem]) -> None:
     with pytest.raises(KeyError):
-        score_row(many, marks(10, 20)[1:], "held-out", "generate", "before")
+        score_row(many, marks(10, 20)[1:], "held-out", "generate", "before", FREE)
 
 
 def test_improved_needs_both_readings_above_zero(many: list[ApplicationItem]) -> None:
@@ -61,6 +88,32 @@ def test_answering_more_is_not_improving(many: list[ApplicationItem]) -> None:
     assert same_among_answered.answered_twice is not None
     assert same_among_answered.answered_twice.delta == 0
     assert same_among_answered.verdict == "answers more; not shown to be better"
+
+
+def test_a_gain_that_one_constant_answer_has_for_free_is_no_improvement(many: list[ApplicationItem]) -> None:
+    easy = [item.model_copy(update={"label": item.choices[n % 4 if n < 12 else 2]}) for n, item in enumerate(many)]
+    constant = measure_baselines(easy).best_constant
+    assert constant == 31 / N
+    assert verdict(easy, marks(5, 5), marks(32, 32)).verdict == "improved"
+    equal = verdict(easy, marks(5, 5), marks(31, 31))
+    assert equal.lenient.is_gain
+    assert equal.verdict == "more answers right; not above the best constant answer"
+
+
+@pytest.mark.parametrize(("before", "after", "name"), [(5, 30, "improved"), (30, 5, "worse")])
+def test_a_verdict_that_many_comparisons_explain_is_taken_back(
+    many: list[ApplicationItem], before: int, after: int, name: str
+) -> None:
+    found = verdict(many, marks(before, before), marks(after, after))
+    weak = found.model_copy(update={"lenient": replace(found.lenient, p_value=0.02)})
+    assert [one.verdict for one in adjust_together([weak, weak])] == [name, name]
+    corrected = adjust_together([weak, weak, weak])
+    assert [one.p_adjusted for one in corrected] == pytest.approx([0.06] * 3)
+    assert {one.verdict for one in corrected} == {
+        f"{name}, were it the only comparison; no difference shown among all 3"
+    }
+    same = verdict(many, marks(9, 9), marks(9, 9))
+    assert adjust_together([same])[0].verdict == same.verdict
 
 
 def test_worse_needs_both_readings_below_zero(many: list[ApplicationItem]) -> None:
@@ -90,7 +143,7 @@ def test_items_are_grouped_by_task(items: list[UnderstandingItem | ApplicationIt
 def table(many: list[ApplicationItem], **right: int) -> tuple[list[Stage], dict[Stage, str]]:
     """The stages of the rows, and the verdict against each untuned student, from how many each had right."""
     rows, comparisons = tabulate(
-        many, {stage: marks(count, count) for stage, count in right.items()}, "held-out", "generate"
+        many, {stage: marks(count, count) for stage, count in right.items()}, "held-out", "generate", FREE
     )
     return [row.stage for row in rows], {comparison.against: comparison.verdict for comparison in comparisons}
 

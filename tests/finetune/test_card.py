@@ -19,9 +19,11 @@ from finetune.config import TrainConfig
 HOSTILE = "<img src=x onerror=alert(1)> [a](https://b.example) `c` | **d** # e"
 READER = MarkdownIt("commonmark").enable("table")
 
+BASELINES = (0.05, 0.115, 0.095, 0.11)
+
 
 def score(lenient: float, low: float, high: float, **changes: Any) -> Score:
-    return replace(Score("EmoBench, EU generate", "tuned", 200, 1.0, 0.1, lenient, (low, high), 0.05), **changes)
+    return replace(Score("EmoBench, EU generate", "tuned", 200, 1.0, 0.1, lenient, (low, high), *BASELINES), **changes)
 
 
 AT, ABOVE, BELOW = score(0.06, 0.03, 0.1), score(0.2, 0.15, 0.26), score(0.01, 0.0, 0.03)
@@ -67,7 +69,10 @@ def test_unread_answers_are_a_limit(facts: StudentFacts) -> None:
 
 def test_the_score_table_has_every_figure(facts: StudentFacts) -> None:
     card = write(facts)
-    assert "| EmoBench, EU generate | tuned | 200 | 100.0 | 10.0 | 6.0 | 3.0 to 10.0 | 5.0 | at chance |" in card
+    shares = "100.0 | 10.0 | 6.0 | 3.0 to 10.0 | 5.0 | 11.5 | 9.5 | 11.0"
+    assert f"| EmoBench, EU generate | tuned | 200 | {shares} | at chance |" in card
+    old = replace(AT, longest_option=None, choices_only=None)
+    assert "| 5.0 | 11.5 | – | – | at chance |" in write(replace(facts, exam=ExamFacts([old], [old], [])))
     assert "| EmoBench, EU generate | plain | +1.0 | -2.0 to +4.0 | **no change shown** |" in card
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from corpus.jsonl import write_jsonl
 from corpus.records import ApplicationItem, UnderstandingItem
+from eval.baselines import measure_baselines
 from eval.scores import Mark, by_task, tabulate
 from runs.folder import Run, open_run
 from runs.journal import Journal
@@ -35,7 +36,7 @@ def make_examined(
                     journal.append(mark.model_dump(mode="json"))
             for own in by_task(items).values():
                 examined = {"before": [_mark(item, False) for item in own], "after": marks}
-                rows_of, comparisons = tabulate(own, examined, name, "generate")  # type: ignore[arg-type]
+                rows_of, comparisons = tabulate(own, examined, name, "generate", measure_baselines(own))  # type: ignore[arg-type]
                 scored += rows_of
                 compared += comparisons
         run.finish("exam", 1, {

@@ -16,7 +16,8 @@ from corpus.assemble import assemble_items
 from corpus.errors import RunError, UsageError
 from corpus.jsonl import write_jsonl
 from corpus.records import Draft, Plan
-from eval.scores import Mark, tabulate
+from eval.baselines import measure_baselines
+from eval.scores import Mark, Stage, tabulate
 from finetune.card import NOT_EXAMINED
 from runs.folder import Run, open_run
 from runs.items import read_items
@@ -58,7 +59,8 @@ def examined(run: Run) -> Run:
     def marks(right: bool) -> list[Mark]:
         return [Mark(id=i.qid, raw="", answered=True, strict=right, lenient=right, rules=()) for i in items]
 
-    rows, comparisons = tabulate(items, {"before": marks(False), "after": marks(True)}, "held-out", "generate")
+    examined: dict[Stage, list[Mark]] = {"before": marks(False), "after": marks(True)}
+    rows, comparisons = tabulate(items, examined, "held-out", "generate", measure_baselines(items))
     run.finish("exam", 1, {
         "exam": [row.model_dump(mode="json") for row in rows],
         "comparisons": [comparison.model_dump(mode="json") for comparison in comparisons],
