@@ -27,6 +27,11 @@ class ExamConfig(BaseModel):
     limit: int | None = Field(default=None, ge=1, description="at most so many items per task; default: all")
     max_tokens: int = Field(default=96, ge=8, description="most tokens of a generated answer")
     batch_size: int = Field(default=32, ge=1)
+    orders: int = Field(
+        default=1,
+        ge=1,
+        description="in how many orders of the options written answers are asked for; the first is the published one",
+    )
     judge_explanations: int = Field(
         default=0,
         ge=0,

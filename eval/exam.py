@@ -14,6 +14,7 @@ from eval.benchmarks.choice import read_choices
 from eval.benchmarks.emobench import question_of
 from eval.config import Mode
 from eval.likelihood import Scorer, answer_by, score_parts
+from eval.scores import Mark
 from signatures.exam import exam_signature
 from signatures.exam_adapter import ExamAdapter
 from signatures.formats import AnswerFormat
@@ -95,6 +96,21 @@ def _separate(prediction: dspy.Prediction, raw: str, signature: type[dspy.Signat
     if isinstance(found, dict) and all(isinstance(found.get(name), str) for name in names):
         for name in names:
             prediction[name] = found[name]
+
+
+def mark_given(item: UnderstandingItem | ApplicationItem, given: dspy.Prediction, order: int = 0) -> Mark:
+    """Return the mark of what `Exam` gave for an item in an order of its options; picks are places in that order."""
+    answer, keys = given.answer, tuple(part.key for part in pose(item, order).parts)
+    return Mark(
+        id=item.qid,
+        raw=given.raw,
+        answered=answer.answered,
+        strict=answer.strict == keys,
+        lenient=answer.lenient == keys,
+        rules=answer.rules,
+        picks=answer.lenient,
+        scores=tuple(map(tuple, given.scores)),
+    )
 
 
 def keys_of(item: UnderstandingItem | ApplicationItem) -> list[int]:

@@ -78,6 +78,17 @@ class Readings:
     lenient: float
 
 
+@dataclass(frozen=True)
+class OrdersDrawn:
+    """Shares right of one student, in 0..1: in each order of the options, their mean, and in all orders."""
+
+    label: str
+    by_order: Sequence[float]
+    mean: float
+    interval: tuple[float, float]
+    all_right: float
+
+
 def draw_loss(train: list[tuple[int, float]], validation: list[tuple[int, float]], best_step: int | None = None) -> str:
     """Return the loss curves, (step, loss) points, as one `<svg>` element without scripts or links.
 
@@ -175,6 +186,31 @@ def draw_readings(rows: Sequence[Readings]) -> str:
                     [100 * getattr(row, name)], [y], color=colour, marker=marker, linestyle="", markeredgewidth=1.5,
                     markersize=8 if name == "strict" else 5.5, markerfacecolor=colour if filled else "none",
                     label=name if y == 0 else None,
+                )  # fmt: skip
+            _label_above(axes, y, _cut(row.label))
+        _stack(axes, len(rows))
+        axes.set_xlim(-2, 102)
+        _label_percent(axes)
+        figure.legend(loc="outside lower center", ncols=3)
+    return out[0]
+
+
+def draw_orders(rows: Sequence[OrdersDrawn]) -> str:
+    """Return how right each student was in several orders of the options as one `<svg>` element."""
+    with _figure("orders", 0.38 * len(rows) + 1) as (figure, out):
+        axes = figure.add_subplot()
+        for y, row in enumerate(rows):
+            bar = [100 * share for share in row.interval]
+            axes.plot(bar, [y, y], color=AFTER_COLOUR, linewidth=5, alpha=0.4, solid_capstyle="butt")
+            for shares, name, colour, marker, filled in (
+                (row.by_order, "each order", INK, "|", True),
+                ([row.mean], "mean", AFTER_COLOUR, "o", True),
+                ([row.all_right], "right in all orders", BEFORE_COLOUR, "D", False),
+            ):
+                axes.plot(
+                    [100 * share for share in shares], [y] * len(shares), color=colour, marker=marker, linestyle="",
+                    markersize=9 if marker == "|" else 6, markeredgewidth=1.5,
+                    markerfacecolor=colour if filled else "none", label=name if y == 0 else None,
                 )  # fmt: skip
             _label_above(axes, y, _cut(row.label))
         _stack(axes, len(rows))

@@ -28,7 +28,9 @@ from eval.reasoning import ReasoningResult
 from eval.reliability import Reliability, by_confidence
 from eval.replies import StudentMistakes
 from eval.scores import IMPROVED, STAGES, WORSE, Comparison, ScoreRow, Stage
+from eval.student_orders import StudentOrders
 from eval.verdicts import explain
+from eval.weakness import QUESTIONS
 from signatures.formats import LETTERS
 
 TELLING = 10  # of each kind
@@ -76,7 +78,8 @@ class Report:
     ``tuning`` gives the settings of the recipe that the page names, such as the method.  ``sessions`` and ``items`` are
     samples of the ``written`` sessions and of what was not examined; ``examined`` is all that was, and ``unseen`` has a
     line on each benchmark whose items could not be read; ``mistakes`` are those of every
-    student, ``reasoning`` is what the judge found in what they wrote before their answers.
+    student, ``reasoning`` is what the judge found in what they wrote before their answers, ``orders`` what the order of
+    the options did, where more than one was asked.
     """
 
     title: str
@@ -101,6 +104,7 @@ class Report:
     written: int = 0
     mistakes: Sequence[StudentMistakes] = ()
     reasoning: Sequence[ReasoningResult] = ()
+    orders: Sequence[StudentOrders] = ()
 
 
 def render_html(report: Report) -> str:
@@ -119,6 +123,7 @@ def render_html(report: Report) -> str:
             benchmarks=_group(report.scores, report.comparisons),
             categories=[_show_categories(n, found) for n, found in enumerate(by_category(report.examined))],
             readings=_show_readings(report.scores, report.examined),
+            orders=_show_orders(report.orders),
             positions=[row for row in by_position(report.examined) if any(row.chosen)],
             letters=LETTERS,
             mistakes=[show_mistakes(group) for group in group_mistakes(report.mistakes)],
@@ -237,6 +242,33 @@ def _show_readings(scores: list[ScoreRow], examined: Iterable[Examined]) -> _Sho
         for row in rows
     ]
     return _ShownReadings(rows, said, Markup(plots.draw_readings(drawn)))
+
+
+@dataclass(frozen=True)
+class _ShownOrders:
+    """The students that were asked in several orders; a spread per question of the task."""
+
+    rows: Sequence[StudentOrders]
+    count: int
+    spreads: list[dict[str, float | None]]
+    plot: Markup
+
+
+def _show_orders(rows: Sequence[StudentOrders]) -> _ShownOrders | None:
+    if not rows:
+        return None
+    spreads = [
+        dict(zip(QUESTIONS[row.task], (question.spread for question in row.score.questions), strict=True))
+        for row in rows
+    ]
+    drawn = [
+        plots.OrdersDrawn(
+            f"{row.benchmark}, {row.task}: {row.stage}",
+            row.score.by_order, row.score.mean, row.score.interval, row.score.all_right,
+        )
+        for row in rows
+    ]  # fmt: skip
+    return _ShownOrders(rows, len(rows[0].score.by_order), spreads, Markup(plots.draw_orders(drawn)))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Marks of an exam, one journal per student, mode, and benchmark: exam/STUDENT-MODE-BENCHMARK.jsonl of a run."""
+"""Marks of an exam, one journal per student, mode, and benchmark: exam/STUDENT-MODE-BENCHMARK.jsonl of a run.
+
+Further orders of the options have journals of their own beside it, the second one …-order-2.jsonl.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,14 @@ HELDOUT, EMOBENCH = "held-out synthetic", "EmoBench"
 HELDOUT_OF = "held-out of"  # and the name that `exam.also` gives the other run
 
 
-def marks_path(run: Run, stage: Stage, mode: Mode, benchmark: str) -> Path:
-    """Path of the journal that holds the marks of a student on a benchmark."""
-    return run.path / "exam" / f"{stage}-{mode}-{benchmark.replace(' ', '-').lower()}.jsonl"
+def marks_path(run: Run, stage: Stage, mode: Mode, benchmark: str, order: int = 0) -> Path:
+    """Path of the journal that holds the marks of a student on a benchmark.
+
+    Args:
+        order: of the options, see `eval.benchmarks.reordered`; 0 is the published one, which all scores are of.
+    """
+    further = f"-order-{order + 1}" if order else ""
+    return run.path / "exam" / f"{stage}-{mode}-{benchmark.replace(' ', '-').lower()}{further}.jsonl"
 
 
 def read_marks(run: Run, stage: Stage, mode: Mode, benchmark: str) -> dict[str, Mark]:

@@ -81,7 +81,7 @@ class Recipe(BaseModel):
 
 # Keys that decide how a run goes but not what an answer says; they may differ when a run goes on.
 _OPERATIONAL = re.compile(
-    r"generate\.(?:concurrency|cache)|exam\.(?:batch_size|judge_explanations)|curate\.min_\w+|train\.(?:threads|tracker)|limits\.\w+|analyse\.\w+|panel\..+"
+    r"generate\.(?:concurrency|cache)|exam\.(?:batch_size|judge_explanations|orders)|curate\.min_\w+|train\.(?:threads|tracker)|limits\.\w+|analyse\.\w+|panel\..+"
     r"|compile\..+|rounds\..+|lms\.(?:reflection|examinee)\..+"
     r"|lms\.\w+\.(?:base_url|api_key_env|num_ctx|max_tokens|keep_alive|timeout|retries|patience|concurrency|prices(?:\.\w+)?)"
 )
@@ -192,6 +192,10 @@ def _check_combinations(recipe: Recipe, path: Path) -> None:
             raise RecipeError(f"{path}: programs.{kind}: {said} is not there; `emoreason programs` lists what there is")
     if recipe.programs.exam and "generate" not in recipe.exam.modes:
         raise RecipeError(f"{path}: programs.exam: it is for written answers; add `generate` to exam.modes")
+    if recipe.exam.orders > 1 and "generate" not in recipe.exam.modes:
+        raise RecipeError(
+            f"{path}: exam.orders: likelihood shows no options that could change places; add `generate` to exam.modes"
+        )
     if recipe.exam.judge_explanations:
         _check_judged_reasoning(recipe, path)
     if recipe.name == RESERVED:

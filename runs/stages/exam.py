@@ -1,6 +1,7 @@
 """Stage 4: the student before and after tuning, on held-out items and on EmoBench; every mark is a journal row.
 
-With a compiled exam program, the untuned student is examined with its prompt too.
+With a compiled exam program, the untuned student is examined with its prompt too.  With `exam.orders`, written answers
+are asked for in further orders of the options; all scores but those of `eval.student_orders` are of the published one.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from corpus.text import reason_of
 from eval.baselines import measure_baselines
 from eval.config import Mode
 from eval.emobench import EmoBenchUnavailable, load_emobench
-from eval.exam import Exam, keys_of
+from eval.exam import Exam, mark_given
 from eval.reasoning import ReasoningResult
 from eval.scores import STAGES, Comparison, Mark, ScoreRow, Stage, by_task, tabulate
+from eval.student_orders import StudentOrders, score_student_orders
 from lms.in_process.engine import InProcessEngine
 from runs.folder import Run
 from runs.items import read_file, read_items
@@ -33,6 +35,7 @@ from runs.reasoning import judge_reasoning
 from runs.stages.train import base_path
 
 Items = Sequence[UnderstandingItem | ApplicationItem]
+Asking = tuple[Stage, Mode, str, int]  # student, mode, benchmark, order of the options
 PROMPTED: tuple[Stage, Mode] = ("prompted", "generate")  # likelihood shows a prompt of its own
 
 
@@ -55,9 +58,10 @@ def exam(run: Run, console: Console) -> dict[str, Any]:
     students: dict[Stage, str] = {"before": base, "prompted": base, "after": str(run.student_path / "tuned")}
     if not run.recipe.programs.exam:
         del students["prompted"]
-    marks: dict[tuple[Stage, Mode, str], list[Mark]] = {}
+    asked: dict[Asking, list[Mark]] = {}
     for stage, path in students.items():
-        marks |= _examine(run, console, stage, path, benchmarks)
+        asked |= _examine(run, console, stage, path, benchmarks)
+    marks = {(stage, mode, name): own for (stage, mode, name, order), own in asked.items() if not order}
     if "prompted" in students and (unread := [name for name in benchmarks if (*PROMPTED, name) not in marks]):
         problem = f"The compiled prompt is longer than the untuned student reads: not tried on {', '.join(unread)}"
         console.print(f"exam: {problem}", style="yellow", highlight=False)
@@ -77,8 +81,22 @@ def exam(run: Run, console: Console) -> dict[str, Any]:
         "exam": [row.model_dump(mode="json") for row in rows],
         "comparisons": [comparison.model_dump(mode="json") for comparison in comparisons],
         "reasoning": [result.model_dump(mode="json") for result in judged],
+        "orders": [score.model_dump(mode="json") for score in _score_orders(asked, benchmarks)],
         "notice": notice,
     }
+
+
+def _score_orders(asked: Mapping[Asking, list[Mark]], benchmarks: Mapping[str, Items]) -> list[StudentOrders]:
+    """Score the students that were asked in more than one order."""
+    found: list[StudentOrders] = []
+    for name, items in benchmarks.items():
+        orders = {
+            stage: [own for (*key, _), own in asked.items() if key == [stage, "generate", name]]
+            for stage in STAGES
+            if (stage, "generate", name, 1) in asked
+        }
+        found += score_student_orders(items, orders, name)
+    return found
 
 
 def _judge(
@@ -113,30 +131,42 @@ def _benchmarks(run: Run) -> tuple[dict[str, Items], str]:
 
 def _examine(
     run: Run, console: Console, stage: Stage, path: str, benchmarks: Mapping[str, Items]
-) -> dict[tuple[Stage, Mode, str], list[Mark]]:
-    """Mark all items in all modes with one student; what the journals hold already is not asked again."""
+) -> dict[Asking, list[Mark]]:
+    """Mark all items in all modes and orders with one student."""
     config = run.recipe.exam
-    marks: dict[tuple[Stage, Mode, str], list[Mark]] = {}
+    marks: dict[Asking, list[Mark]] = {}
     with InProcessEngine(path, max_batch=config.batch_size) as engine:
         lm = dspy.LM(f"in-process/{stage}", engine=engine, cache=False, temperature=0.0, max_tokens=config.max_tokens)
         for mode in config.modes if stage != "prompted" else PROMPTED[1:]:
             examine = Exam(mode, run.recipe.train.written_format, engine)
             if stage == "prompted":
                 load_pinned(run, "exam", examine)
+            orders = config.orders if mode == "generate" and stage != "prompted" else 1
             for name, items in benchmarks.items():
                 if stage == "prompted" and not _fit(examine, items, engine, config.max_tokens):
                     continue
-                journal = Journal(marks_path(run, stage, mode, name))
-                with journal, dspy.context(lm=lm), show_progress(console, "exam") as update:
-                    done = {id_: Mark.model_validate(row) for id_, row in journal.latest().items()}
-                    todo = [item for item in items if item.qid not in done]
-                    threads = config.batch_size if mode == "generate" else 1
-                    for mark in run_units(todo, lambda item: _mark(examine, item), threads):  # noqa: B023
-                        journal.append(mark.model_dump(mode="json"))
-                        done[mark.id] = mark
-                        update(len(done), len(items), f"{name}, {stage}, {mode}")
-                marks[stage, mode, name] = list(done.values())
+                for order in range(orders):
+                    with dspy.context(lm=lm):
+                        asking = stage, mode, name, order
+                        marks[asking] = _mark_all(run, console, asking, examine, items, orders)
     return marks
+
+
+def _mark_all(run: Run, console: Console, asking: Asking, examine: Exam, items: Items, orders: int) -> list[Mark]:
+    """Mark all items; what the journal holds already is not asked again."""
+    stage, mode, name, order = asking
+    said = f"{name}, {stage}, {mode}" + (f", order {order + 1} of {orders}" if orders > 1 else "")
+    with Journal(marks_path(run, *asking)) as journal, show_progress(console, "exam") as update:
+        known = (Mark.model_validate(row) for row in journal.latest().values())
+        # Orders are compared by picks, which marks of earlier versions lack.
+        done = {mark.id: mark for mark in known if mark.picks or orders == 1}
+        todo = [item for item in items if item.qid not in done]
+        threads = run.recipe.exam.batch_size if mode == "generate" else 1
+        for mark in run_units(todo, lambda item: _mark(examine, item, order), threads):
+            journal.append(mark.model_dump(mode="json"))
+            done[mark.id] = mark
+            update(len(done), len(items), said)
+    return list(done.values())
 
 
 def _fit(examine: Exam, items: Items, engine: InProcessEngine, max_tokens: int) -> bool:
@@ -147,23 +177,13 @@ def _fit(examine: Exam, items: Items, engine: InProcessEngine, max_tokens: int) 
     )
 
 
-def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem) -> Mark:
+def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem, order: int) -> Mark:
     try:
         with dspy.context(trace=[], disable_history=True):
-            given = examine(item=item)
+            given = examine(item=item, order=order)
     except dspy.LMError as error:
         raise ModelError(
             f"the student cannot answer {item.qid}: {reason_of(error)}; "
             "lower exam.batch_size or exam.max_tokens and run again"
         ) from error
-    answer, keys = given.answer, tuple(keys_of(item))
-    return Mark(
-        id=item.qid,
-        raw=given.raw,
-        answered=answer.answered,
-        strict=answer.strict == keys,
-        lenient=answer.lenient == keys,
-        rules=answer.rules,
-        picks=answer.lenient,
-        scores=tuple(map(tuple, given.scores)),
-    )
+    return mark_given(item, given, order)

@@ -17,6 +17,7 @@ from eval.reasoning import ReasoningResult
 from eval.replies import mistakes_of_students
 from eval.report import Report, Training, render_html
 from eval.scores import Comparison, ScoreRow, say_rows
+from eval.student_orders import StudentOrders
 from finetune.config import TrainConfig
 from lms.spec import SCRIPTED
 from runs.card import guess_rates
@@ -49,6 +50,7 @@ def report(run: Run, console: Console) -> dict[str, Any]:
                 "exam": examined["exam"],
                 "comparisons": examined["comparisons"],
                 "reasoning": examined.get("reasoning", []),  # runs of earlier versions have none
+                "orders": examined.get("orders", []),
                 "mistakes": [one.model_dump(mode="json") for one in mistakes],
                 "notice": examined["notice"],
                 "seconds": seconds,
@@ -83,6 +85,7 @@ def report(run: Run, console: Console) -> dict[str, Any]:
             examined=asked,
             unseen=unseen,
             mistakes=mistakes,
+            orders=[StudentOrders.model_validate(row) for row in examined.get("orders", [])],
             reasoning=[ReasoningResult.model_validate(row) for row in examined.get("reasoning", [])],
             written=len(sessions),
         )
@@ -119,6 +122,15 @@ def print_summary(run: Run, console: Console) -> None:
                     f"95% {100 * change.low:+.1f} to {100 * change.high:+.1f}: [bold]{comparison.verdict}[/]",
                     highlight=False,
                 )
+        for one in (StudentOrders.model_validate(row) for row in examined.get("orders", [])):
+            if one.benchmark == benchmark:
+                score = one.score
+                console.print(
+                    f"{one.task} generate, {one.stage}, over {len(score.by_order)} orders of the options: "
+                    f"{100 * score.mean:.1f}, 95% {100 * score.interval[0]:.1f} to {100 * score.interval[1]:.1f}; "
+                    f"right in all {100 * score.all_right:.1f}",
+                    style="dim", highlight=False, soft_wrap=True,
+                )  # fmt: skip
     console.print()
     if examined["notice"]:
         console.print(examined["notice"], style="yellow", highlight=False)

@@ -10,10 +10,12 @@ from corpus.funnel import FunnelStep
 from corpus.records import ApplicationItem, Look, Plan, Session, Turn, UnderstandingItem
 from eval.baselines import measure_baselines
 from eval.emobench import load_emobench
+from eval.exam import pose
 from eval.examined import Examined
 from eval.replies import mistakes_of_students
 from eval.report import Report, Training
 from eval.scores import Mark, compare, score_row
+from eval.student_orders import StudentOrders, score_student_orders
 
 OWN = Path(__file__).resolve().parent.parent / "data" / "emobench"
 SCRIPT, IMAGE = "<script>alert(1)</script>", '<img src=x onerror="alert(2)">'
@@ -102,6 +104,25 @@ def report(ea: ApplicationItem, eu: UnderstandingItem, plans: list[Plan]) -> Rep
         mistakes=mistakes_of_students([_misread(eu)]),
         unseen=[f"The items of x are not shown: {SCRIPT}"],
         written=12,
+    )
+
+
+@pytest.fixture(scope="session")
+def orders(ea: ApplicationItem, eu: UnderstandingItem) -> list[StudentOrders]:
+    """Two items in four orders; the student before always says A, the one after misses one order of EU."""
+    items = [ea, eu]
+
+    def marks(order: int, right: bool) -> list[Mark]:
+        keys = {item.qid: tuple(part.key for part in pose(item, order).parts) for item in items}
+        picks = {qid: key if right else (0,) * len(key) for qid, key in keys.items()}
+        return [
+            Mark(id=qid, raw="", answered=True, strict=False, lenient=picks[qid] == key, rules=(), picks=picks[qid])
+            for qid, key in keys.items()
+        ]
+
+    after = [marks(order, True) for order in range(3)] + [[marks(3, True)[0], marks(3, False)[1]]]
+    return score_student_orders(
+        items, {"before": [marks(order, False) for order in range(4)], "after": after}, f"EmoBench {SCRIPT}"
     )
 
 

@@ -11,11 +11,13 @@ from eval.plots import (
     BEST_COLOUR,
     TRAIN_COLOUR,
     VALIDATION_COLOUR,
+    OrdersDrawn,
     Readings,
     ScorePanel,
     draw_counts,
     draw_dumbbells,
     draw_loss,
+    draw_orders,
     draw_readings,
     draw_reliability,
     draw_scores,
@@ -36,6 +38,9 @@ PLOTS = {
     "readings": lambda: draw_readings([Readings("EmoBench, EU: after", 0.9, 0.1, 0.4), Readings(HOSTILE, 0, 0, 0)]),
     "reliability": lambda: draw_reliability(
         "reliability 0", {"before": [(0.3, 0.2, 0.1, 0.4), (0.6, 0.5, 0.4, 0.7)], "after": [(0.9, 0.5, 0.4, 0.6)]}
+    ),
+    "orders": lambda: draw_orders(
+        [OrdersDrawn("EmoBench, EU: after", (0.1, 0.4), 0.25, (0.2, 0.3), 0.05), OrdersDrawn(HOSTILE, (), 0, (0, 0), 0)]
     ),
     "counts": lambda: draw_counts("funnel", {"planned": 1234, HOSTILE: 0}),
 }

@@ -18,6 +18,7 @@ from eval.mistakes import Slice
 from eval.reasoning import ReasoningResult
 from eval.report import Report, Training, render_html
 from eval.scores import Comparison, Mark, ScoreRow, tabulate
+from eval.student_orders import StudentOrders
 from tests.eval.conftest import BREAKOUT, IMAGE, SCRIPT
 
 
@@ -296,3 +297,34 @@ def test_the_training_says_what_it_took_and_what_it_left_out(report: Report) -> 
     assert f"<li>precision: fp32, {SCRIPT}</li>" in text
     assert "best: step 4" in shown
     assert Tags(shown).names["script"] == 1
+
+
+def test_without_further_orders_one_line_says_how_to_ask_for_them(page: str, report: Report) -> None:
+    section = page.split('<h2 id="orders">')[1].split("</section>")[0]
+    assert section.count("<p") == 1
+    assert "One order of the options was asked" in section
+    assert "<code>exam.orders: 4</code>" in section
+    likelihood = [row.model_copy(update={"mode": "likelihood"}) for row in report.scores]
+    compared = [one.model_copy(update={"mode": "likelihood"}) for one in report.comparisons]
+    assert 'id="orders"' not in render_html(replace(report, scores=likelihood, comparisons=compared)), (
+        "shows no options"
+    )
+
+
+def test_orders_are_told_by_mean_by_all_and_by_spread(report: Report, orders: list[StudentOrders]) -> None:
+    page = render_html(replace(report, orders=orders))
+    section = page.split('<h2 id="orders">')[1].split("</section>")[0]
+    summary, each = (
+        [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in table.split("<tr")[2:]]
+        for table in section.split("<table>")[1:]
+    )
+    assert [(row[0], row[1], row[2], row[4]) for row in summary] == [
+        ("before", "1", "25.0", "0.0"), ("after", "1", "100.0", "100.0"),
+        ("before", "1", "0.0", "0.0"), ("after", "1", "75.0", "0.0"),
+    ]  # fmt: skip
+    assert summary[0][5] == "option 43.3", "the standard deviation of 100, 0, 0, 0"
+    assert re.fullmatch(r"emotion [\d.]+, cause [\d.]+", summary[3][5])
+    assert each[3] == ["after", "100.0", "100.0", "100.0", "0.0"]
+    assert "in 4 orders" in section
+    assert ">right in all orders<" in section
+    assert Tags(page).names["script"] == 1

@@ -17,6 +17,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from corpus.records import ApplicationItem
 from eval.report import Report, render_html
+from eval.student_orders import StudentOrders
 from tests.browser import complaints_of, emulate, find_violations, open_browser, requests_of
 from tests.eval.conftest import BREAKOUT, IMAGE
 from tests.eval.test_reliability import simulate
@@ -158,6 +159,22 @@ def test_reliability_fits_a_phone_and_is_accessible(
     assert ask(browser, "document.querySelectorAll('#reliability ~ * tbody tr').length") == 1 + 6
     assert ask(browser, "document.documentElement.scrollWidth") <= 360
     assert find_violations(browser) == []
+
+
+def test_orders_fit_a_phone_and_are_accessible(
+    browser: webdriver.Chrome, report: Report, orders: list[StudentOrders], tmp_path: Path
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(render_html(replace(report, orders=orders)), encoding="utf-8")
+    complaints_of(browser)
+    for width, scheme in ((360, "dark"), (1100, "light")):
+        emulate(browser, width, scheme)
+        browser.get(path.as_uri())
+        browser.execute_script("for (const one of document.querySelectorAll('#orders ~ details')) one.open = true")
+        assert ask(browser, "document.querySelectorAll('#orders ~ * tbody tr').length") == 2 * 4
+        assert ask(browser, "document.documentElement.scrollWidth") <= width
+        assert find_violations(browser) == []
+    assert complaints_of(browser) == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1100, "light"), (360, "dark")])

@@ -30,14 +30,17 @@ def emoreason(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def finished(tiny: str, tmp_path_factory: pytest.TempPathFactory, emobench_dir: Path, worker_id: str) -> Path:
-    """A finished tiny run that was examined on EmoBench too; the processes of a test run share it."""
+    """A finished tiny run, examined on EmoBench too and in two orders; the processes of a test run share it."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "finished"
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             partial = tmp_path_factory.mktemp("tiny")
             (partial / "tiny.yaml").write_text(tiny, encoding="utf-8")
-            done = emoreason("run", partial / "tiny.yaml", "--out", partial / "out", "--emobench", emobench_dir)
+            orders = ("--set", "exam.orders=2")
+            done = emoreason(
+                "run", partial / "tiny.yaml", "--out", partial / "out", "--emobench", emobench_dir, *orders
+            )
             assert done.returncode == 0, done.stderr
             assert "report.html" in done.stdout
             partial.rename(folder)
@@ -107,6 +110,53 @@ def test_a_report_is_renewed_by_its_folder_alone(finished: Path, tmp_path: Path)
     renew_report(folder, Console(file=said, width=200))
     assert (folder / "report.html").read_text() == page
     assert "percent right" in said.getvalue()
+
+
+def test_further_orders_of_the_options_stand_beside_the_published_one(finished: Path) -> None:
+    report = json.loads((finished / "out" / "report.json").read_text())
+    further = {path.name for path in (finished / "out" / "exam").iterdir() if "order" in path.name}
+    assert further == {
+        f"{stage}-generate-{name}-order-2.jsonl"
+        for stage in ("before", "after")
+        for name in ("held-out-synthetic", "emobench")
+    }
+    keys = [(one["benchmark"], one["task"], one["stage"]) for one in report["orders"]]
+    assert len(set(keys)) == len(keys) == 2 * 2 * 2
+    written = {
+        (row["benchmark"], row["task"], row["stage"]): row for row in report["exam"] if row["mode"] == "generate"
+    }
+    for key, one in zip(keys, report["orders"], strict=True):
+        assert one["score"]["n"] == written[key]["n"]
+        assert one["score"]["by_order"][0] == written[key]["lenient"]
+        assert len(one["score"]["by_order"]) == 2
+    assert 'aria-label="Shares right by order of the options"' in (finished / "out" / "report.html").read_text()
+
+
+def test_a_killed_exam_goes_on_and_may_ask_in_more_orders(finished: Path, tmp_path: Path, emobench_dir: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(finished / "out", out)
+    first = {path.name: path.read_bytes() for path in (out / "exam").iterdir()}
+    marker = json.loads((out / "stages" / "exam.json").read_text())
+    (out / "stages" / "exam.json").unlink()
+    killed = out / "exam" / "after-generate-emobench-order-2.jsonl"
+    lines = first[killed.name].splitlines(keepends=True)
+    killed.write_bytes(b"".join(lines[:-2]) + lines[-2][:20])
+    old = out / "exam" / "before-generate-emobench.jsonl"  # its first mark is of a version that kept no picks
+    row, *rest = first[old.name].splitlines(keepends=True)
+    old.write_bytes(json.dumps(json.loads(row) | {"picks": []}).encode() + b"\n" + b"".join(rest))
+    recipe = load_recipe(finished / "tiny.yaml", [f"exam.emobench={emobench_dir}", "exam.orders=3"])
+    run_stages(recipe, out, Console(file=StringIO()), ("exam",))
+    found = {path.name: path.read_bytes() for path in (out / "exam").iterdir()}
+    assert sorted(found[killed.name].splitlines()) == sorted(first[killed.name].splitlines())
+    assert found[old.name].splitlines(keepends=True)[1:] == [*rest, row], "asked again"
+    others = first.keys() - {killed.name, old.name}
+    assert {name: found[name] for name in others} == {name: first[name] for name in others}
+    assert len(found) == len(first) + 4
+    again = json.loads((out / "stages" / "exam.json").read_text())
+    assert again["exam"] == marker["exam"], "all other scores are those of the published order"
+    assert [one["score"]["by_order"][:2] for one in again["orders"]] == [
+        one["score"]["by_order"] for one in marker["orders"]
+    ]
 
 
 def test_show_reads_a_session_and_an_item(finished: Path) -> None:

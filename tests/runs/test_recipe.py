@@ -116,7 +116,7 @@ def test_what_decides_how_a_run_goes_may_change_and_what_decides_its_answers_may
     keys = flatten(load_recipe(write(tmp_path, GOOD), [prices]))
     later = {key for key in keys if key.startswith(("compile.", "rounds."))}  # say nothing of the run itself
     assert {key for key in keys if is_operational(key)} == later | {
-        "generate.concurrency", "generate.cache", "exam.batch_size", "exam.judge_explanations",
+        "generate.concurrency", "generate.cache", "exam.batch_size", "exam.judge_explanations", "exam.orders",
         "train.threads", "train.tracker",
         "limits.calls", "limits.tokens", "limits.money", "limits.minutes", "analyse.samples", "analyse.limit",
         "curate.min_kept", "curate.min_yield",
@@ -125,6 +125,14 @@ def test_what_decides_how_a_run_goes_may_change_and_what_decides_its_answers_may
             "concurrency", "prices.input", "prices.output",
         )),
     }  # fmt: skip
+
+
+def test_orders_are_for_written_answers(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    assert load_recipe(path).exam.orders == 1
+    assert load_recipe(path, ["exam.orders=4"]).exam.orders == 4
+    with pytest.raises(RecipeError, match=r"r\.yaml: exam\.orders: likelihood shows no options .*; add `generate`"):
+        load_recipe(path, ["exam.orders=4", "exam.modes=[likelihood]"])
 
 
 def test_a_cache_is_a_folder(tmp_path: Path) -> None:
