@@ -7,6 +7,7 @@ from typing import Any
 from corpus.errors import TrainingError
 from finetune.config import TrainConfig
 from finetune.plan import Plan
+from lms.hub import check_model
 
 
 def load_tokenizer(base: str) -> Any:
@@ -14,6 +15,7 @@ def load_tokenizer(base: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
+        check_model(base)
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _unloadable(base, error) from error

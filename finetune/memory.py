@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from corpus.errors import TrainingError
 from finetune.config import TrainConfig
 from finetune.machine import Machine
+from lms.hub import check_model
 
 if TYPE_CHECKING:
     from finetune.plan import Plan
@@ -66,6 +67,7 @@ def size_of(base: str) -> ModelSize:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
+        check_model(base)
         config = AutoConfig.from_pretrained(base, trust_remote_code=False)
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(config)

@@ -22,6 +22,7 @@ from transformers.utils.hub import has_file
 
 from corpus.errors import ModelError
 from corpus.text import MAX_REASON
+from lms.hub import check_model
 from lms.in_process.chat import Chat
 from lms.in_process.ends import RowEnds, cut_at_stop
 from lms.in_process.job import Answer, Job
@@ -51,6 +52,7 @@ class Checkpoint:
         logging.disable_progress_bar()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
+            check_model(path)
             with _TORCH:
                 tokenizer = AutoTokenizer.from_pretrained(
                     _tokenizer_path(path), padding_side="left", trust_remote_code=False
@@ -134,10 +136,11 @@ class Checkpoint:
 def _tokenizer_path(path: str) -> str:
     """Return the path itself, or that of the base for an adapter that was saved without a tokenizer."""
     adapter = find_adapter_config_file(path)
-    if adapter is None or has_file(path, "tokenizer_config.json"):
+    if adapter is None:
         return path
     base: str = json.loads(Path(adapter).read_text(encoding="utf-8"))["base_model_name_or_path"]
-    return base
+    check_model(base)
+    return path if has_file(path, "tokenizer_config.json") else base
 
 
 def _unloadable(path: str, reason: str, advice: str = _ADVICE) -> ModelError:
