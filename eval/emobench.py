@@ -39,9 +39,7 @@ def load_emobench(source: str, languages: Sequence[Language] = ("en",)) -> list[
 
 def _from_folder(folder: Path, languages: Sequence[Language]) -> list[UnderstandingItem | ApplicationItem]:
     if missing := [name for name in FILES.values() if not (folder / name).is_file()]:
-        raise DataError(
-            f"exam.emobench: {folder} has no {missing[0]}; name a folder with {' and '.join(FILES.values())}"
-        )
+        raise DataError(f"{folder} has no {missing[0]}; name the folder of EmoBench's {' and '.join(FILES.values())}")
     items = []
     for task, name in FILES.items():
         for number, row in iter_objects(folder / name):

@@ -85,7 +85,7 @@ def test_what_is_gone_is_named_and_the_rest_is_shown(tmp_path: Path, items: list
     found, problems = gather_examined(run, [row(HELDOUT), row(EMOBENCH), row(f"{HELDOUT_OF} nobody")])
     assert [one.benchmark for one in found] == [HELDOUT]
     assert problems == [
-        f"The items of EmoBench are not shown: exam.emobench: {tmp_path / 'gone'} has no EA.jsonl; "
-        "name a folder with EA.jsonl and EU.jsonl",
+        f"The items of EmoBench are not shown: {tmp_path / 'gone'} has no EA.jsonl; "
+        "name the folder of EmoBench's EA.jsonl and EU.jsonl",
         "The items of held-out of nobody are not shown: the recipe of the run does not say where they are",
     ]
