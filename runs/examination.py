@@ -20,6 +20,7 @@ from corpus.text import reason_of
 from eval.answers import AnswerRow, mark_answer, row_id
 from eval.asking import Ask, AskMode, fingerprint
 from eval.benchmarks import Benchmark, Question, reordered
+from eval.benchmarks.eqbench import RATING_RULES
 from eval.benchmarks.official import OfficialPrompts
 from eval.emobench import Language
 from eval.predictions import write_predictions
@@ -61,8 +62,9 @@ class Sitting:
         return {
             "model": spec.identity, "temperature": spec.temperature, "top_p": spec.top_p, "top_k": spec.top_k,
             "max_tokens": spec.max_tokens, "num_ctx": spec.num_ctx, "think": spec.think, "seed": spec.seed,
-            "extra": spec.extra, "mode": self.mode, "thinking": self.thinking, "protocol": self.protocol,
-            "lang": self.lang, "reader": RULES,
+            "structured": spec.structured, "extra": spec.extra, "mistakes": spec.mistakes, "mode": self.mode,
+            "thinking": self.thinking, "protocol": self.protocol, "lang": self.lang, "reader": RULES,
+            "rating_reader": RATING_RULES,
         }  # fmt: skip
 
 

@@ -114,6 +114,15 @@ def test_rows_of_other_settings_do_not_come_together(checkpoint: Path, tmp_path:
         sit(local(checkpoint, mode="text", limit=1), tmp_path, QUIET)
 
 
+def test_every_key_of_a_model_that_decides_an_answer_is_a_setting() -> None:
+    """A key that is new is either told here to decide nothing, or is kept beside the answers."""
+    spec = ModelSpec(model="scripted/any", temperature=0.0)
+    reach = {"base_url", "api_key_env", "allow_cloud", "keep_alive", "timeout", "retries", "patience", "concurrency"}
+    cost = {"prices", "latency"}
+    kept = Sitting(spec, (EA,), {}).settings().keys()
+    assert ModelSpec.model_fields.keys() - kept == reach | cost
+
+
 @pytest.mark.parametrize("mode", ["letter", "text"])
 def test_likelihoods_answer_every_question(mode: Any, checkpoint: Path, tmp_path: Path) -> None:
     found = sit(local(checkpoint, mode=mode), tmp_path, QUIET)
