@@ -1,4 +1,4 @@
-"""`emoreason report` of run folders: one renewed, or several compared."""
+"""`emoreason report` of several run folders: compared in the terminal and on a page."""
 
 from __future__ import annotations
 

@@ -20,6 +20,9 @@ Stage = Callable[[Run, Console], dict[str, Any]]
 def run_stages(recipe: Recipe, path: Path, console: Console, stages: Sequence[str] = STAGES) -> None:
     """Run the named stages of a recipe in a run folder and print the summary once there is a report.
 
+    A stage that is finished is not run again, but for the report where nothing else is asked for: an item may have been
+    reviewed since, or a newer version draw it better.
+
     Raises:
         EmoReasonError: see corpus.errors; what was finished before is kept.
     """
@@ -29,7 +32,8 @@ def run_stages(recipe: Recipe, path: Path, console: Console, stages: Sequence[st
             import_module("runs.programs").check_programs(recipe)
     with open_run(path, recipe) as run:
         for stage in stages:
-            if stage in STAGES and (marker := run.finished(stage)):  # others may be asked for more
+            renewed = stage == "report" and len(stages) == 1
+            if stage in STAGES and not renewed and (marker := run.finished(stage)):  # others may be asked for more
                 console.print(f"{stage}: done before ({marker['seconds']:.0f} s)", style="dim", highlight=False)
                 continue
             started = time.monotonic()

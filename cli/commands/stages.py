@@ -124,7 +124,7 @@ def report(
         list[Path],
         typer.Argument(
             metavar="RECIPE | RUN…",
-            help="A recipe, a run folder, whose report is written anew, or several run folders, which are compared.",
+            help="A recipe or run folder, whose report is written anew, or several run folders, which are compared.",
             show_default=False,
         ),
     ],
@@ -150,9 +150,10 @@ def report(
     if not folders:
         run_stages_of(("report",), paths[0], overrides, out)
     elif len(paths) == 1:
-        from runs.renewal import renew_report
+        from runs.folder import read_run
+        from runs.pipeline import run_stages
 
-        renew_report(paths[0], Console())
+        run_stages(read_run(paths[0]).recipe, paths[0], Console(), ("report",))
     else:
         from cli.report import COMPARISON, compare_and_write
 

@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import runs.pipeline
-import runs.renewal
 from cli.main import app
 from corpus.errors import RunError, UsageError
 from eval.emobench import load_emobench
@@ -60,15 +59,14 @@ def test_the_page_has_a_place_of_its_own(folders: list[Path], tmp_path: Path, mo
         emoreason("report", *folders, "--to", tmp_path / "blocked" / "x.html")
 
 
-def test_a_recipe_is_reported_as_ever_and_a_folder_is_renewed(
+def test_a_recipe_and_a_folder_are_reported_by_the_same_way(
     folders: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(runs.pipeline, "run_stages", lambda recipe, path, _, stages: asked.append((path, stages)))
-    monkeypatch.setattr(runs.renewal, "renew_report", lambda path, _: asked.append(path))
     emoreason("report", RECIPE, "--set", "seed=3")
     emoreason("report", folders[0])
-    assert asked == [(Path("out/quickstart"), ("report",)), folders[0]]
+    assert asked == [(Path("out/quickstart"), ("report",)), (folders[0], ("report",))]
 
 
 def test_a_folder_that_is_not_examined_is_named(folders: list[Path], tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from runs.folder import STAGES, read_run
 from runs.items import read_items
 from runs.pipeline import run_stages
 from runs.recipe import load_recipe
-from runs.renewal import renew_report
 from runs.written import read_sessions
 
 
@@ -101,15 +100,19 @@ def test_a_second_run_does_nothing_again(finished: Path, emobench_dir: Path) -> 
     assert changed <= {".lock"}
 
 
-def test_a_report_is_renewed_by_its_folder_alone(finished: Path, tmp_path: Path) -> None:
+def test_a_report_that_is_asked_for_alone_is_written_anew(finished: Path, emobench_dir: Path, tmp_path: Path) -> None:
     folder = tmp_path / "moved"
     shutil.copytree(finished / "out", folder)
     page = (folder / "report.html").read_text()
-    (folder / "report.html").write_text("an old one")
-    said = StringIO()
-    renew_report(folder, Console(file=said, width=200))
-    assert (folder / "report.html").read_text() == page
-    assert "percent right" in said.getvalue()
+    for named in (
+        [folder],
+        [finished / "tiny.yaml", "--out", folder, "--set", f"exam.emobench={emobench_dir}"],
+    ):
+        (folder / "report.html").write_text("an old one")
+        done = emoreason("report", *named)
+        assert done.returncode == 0, done.stderr
+        assert (folder / "report.html").read_text() == page
+        assert "percent right" in done.stdout
 
 
 def test_further_orders_of_the_options_stand_beside_the_published_one(finished: Path) -> None:
