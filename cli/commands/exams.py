@@ -66,7 +66,7 @@ def exam(
     ] = None,
     limit: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=1, metavar="N", help="At most so many questions of each benchmark."),
+        typer.Option(min=1, metavar="N", help="At most so many questions of each benchmark, drawn from all."),
     ] = None,
     overrides: Overrides = None,
     out: Out = None,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from corpus.errors import DataError, UsageError
+from corpus.seeds import derive_seed
 from eval.emobench import Language
 
 if TYPE_CHECKING:
@@ -139,7 +140,10 @@ class Benchmark:
     least_parsed: float = 0.0
 
     def load(self, source: str, lang: Language = "en", limit: int | None = None) -> list[Question]:
-        """Return the questions of one language as published, at most the first ``limit``.
+        """Return the questions of one language as published, or ``limit`` of them.
+
+        Those are drawn, and stand in the published order: benchmarks are sorted by category, so that the first 50
+        of EmoBench's would be of one.  A higher limit keeps what a lower one drew, and both languages get the same.
 
         Raises:
             UsageError: the exam does not exist in this language.
@@ -147,10 +151,11 @@ class Benchmark:
         """
         if lang not in self.languages:
             raise UsageError(f"{self.name} is not there in {lang}; choose {' or '.join(self.languages)}")
-        questions = self.loader(source, lang)[:limit]
+        questions = self.loader(source, lang)
         if not questions:
             raise DataError(f"{source}: has no question of {self.title} in {lang}; name {self.source}")
-        return questions
+        drawn = sorted(range(len(questions)), key=lambda place: derive_seed(self.name, questions[place].id))
+        return [questions[place] for place in sorted(drawn[:limit])]
 
     def score(self, answer: Answer, question: Question, reading: ReadingName = "lenient") -> float | None:
         """Return the points of one answer, at most ``self.points``; None when it does not count."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from corpus.errors import DataError, UsageError
 from eval.benchmarks import BENCHMARKS, Part, Question, find_benchmark, reordered
+from eval.emobench import Language
 from tests.conftest import OWN_EMOBENCH, ROOT
 
 CHOICES = st.lists(st.text("abc ", min_size=1, max_size=4), min_size=2, max_size=6, unique=True)
@@ -61,12 +62,18 @@ def test_items_of_one_exam_are_shuffled_each_in_its_own_way() -> None:
     assert len(found) > 2
 
 
-@pytest.mark.parametrize(("name", "count"), [("emobench-ea", 4), ("emobench-eu", 4)])
-def test_a_limit_keeps_the_first(name: str, count: int) -> None:
-    benchmark = BENCHMARKS[name]
-    every = benchmark.load(str(OWN_EMOBENCH))
-    assert len(every) == count
-    assert benchmark.load(str(OWN_EMOBENCH), limit=2) == every[:2]
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_limit_draws_from_all_categories_and_a_higher_one_keeps_what_a_lower_one_drew(lang: Language) -> None:
+    categories = ["first"] * 50 + ["second"] * 50
+    every = [Question(f"EA-{n}", lang, f"scenario {n}", name, {}) for n, name in enumerate(categories)]
+    benchmark = replace(BENCHMARKS["emobench-ea"], loader=lambda source, wanted: every)
+    few, more = (benchmark.load("", lang, limit) for limit in (10, 20))
+    assert [question.id for question in few] == [f"EA-{n}" for n in (7, 10, 23, 33, 37, 40, 56, 59, 67, 69)]
+    assert {question.category for question in few} == {"first", "second"}
+    assert [question for question in more if question in few] == few
+    assert len(more) == 20
+    assert more == [question for question in every if question in more], "in the published order"
+    assert benchmark.load("", lang, 1000) == benchmark.load("", lang) == every
 
 
 def test_a_total_is_the_share_of_all_points(application: Question) -> None:
