@@ -86,7 +86,11 @@ def plan_sitting(asked: Asked) -> Sitting:
         raise UsageError(f"--protocol {asked.protocol} is none of {', '.join(PROTOCOLS)}")
     if not asked.benchmarks:
         raise UsageError("exam --lm: name what to examine on, such as --benchmark emobench-ea --benchmark emobench-eu")
-    chosen = dict(_read_benchmark(text, asked.emobench) for text in asked.benchmarks)
+    chosen: dict[Benchmark, str] = {}
+    for text in asked.benchmarks:
+        benchmark, source = _read_benchmark(text, asked.emobench)
+        if chosen.setdefault(benchmark, source) != source:
+            raise UsageError(f"--benchmark {benchmark.name} is named with two sources; name it once")
     official = None
     if asked.prompts is not None and asked.protocol != OFFICIAL:
         raise UsageError("--prompts are those of --protocol official; add it, or leave them out")
@@ -126,7 +130,7 @@ def _read_spec(name: str, overrides: Sequence[str], defaults: Mapping[str, Any])
     fields: dict[str, Any] = {"model": name, **defaults}
     for text in overrides:
         key, equals, value = text.partition("=")
-        if not equals:
+        if not key or not equals:
             raise UsageError(f"--set {text}: write KEY=VALUE, such as temperature=0.6")
         try:
             fields[key] = yaml.safe_load(value)
@@ -151,21 +155,23 @@ def _folder_of(sitting: Sitting) -> Path:
 
 
 def _print(result: ExamResult, console: Console) -> None:
-    table = Table(title=f"\n{result.benchmark}, {result.lang}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("n", "answered", "strict", "lenient", "95%", "of answered"):
+    in_points = result.lenient is None
+    title = f"\n{result.benchmark}, {result.lang}{': points of 100' if in_points else ''}"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    names = ("strictly read", "strict", "lenient", "95%") if in_points else ("strict", "lenient", "95%", "of answered")
+    for name in ("n", "answered", *names):
         table.add_column(name, justify="right", no_wrap=True)
-    if result.points is not None or result.lenient is None:
-        table = Table(title=table.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-        for name in ("n", "answered", "points of 100", "95%"):
-            table.add_column(name, justify="right", no_wrap=True)
-        points = "–" if result.points is None else f"{result.points:.1f}"
-        table.add_row(str(result.n), f"{result.answered:.1%}", points, _span(result.points_interval, 1))
+    if in_points:
+        figures = [
+            _share(result.strict_read), _points(result.strict_points), _points(result.points),
+            _span(result.points_interval, 1),
+        ]  # fmt: skip
     else:
-        among = "–" if result.accuracy_answered is None else f"{result.accuracy_answered:.1%}"
-        table.add_row(
-            str(result.n), f"{result.answered:.1%}", f"{result.strict:.1%}", f"{result.lenient:.1%}",
-            _span(result.interval, 100), among,
-        )  # fmt: skip
+        figures = [
+            _share(result.strict), _share(result.lenient), _span(result.interval, 100),
+            _share(result.accuracy_answered),
+        ]  # fmt: skip
+    table.add_row(str(result.n), _share(result.answered), *figures)
     console.print(table)
     for line in _remarks(result):
         console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
@@ -202,3 +208,11 @@ def _remarks(result: ExamResult) -> list[str]:
 
 def _span(interval: tuple[float, float] | None, scale: float) -> str:
     return "–" if interval is None else f"{scale * interval[0]:.0f}–{scale * interval[1]:.0f}"
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _points(points: float | None) -> str:
+    return "–" if points is None else f"{points:.1f}"

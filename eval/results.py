@@ -26,9 +26,11 @@ class ExamResult(BaseModel):
     count as wrong; ``strict`` and ``lenient`` are means over questions, orders, and samples, ``interval`` is the 95%
     interval of ``lenient`` with scenarios resampled; ``accuracy_answered`` is the lenient share of the answered.
     ``orders`` says what option orders did, where there were several; ``rules`` counts how answers were read;
-    ``categories`` are lenient shares, and ``mistakes`` says what went wrong, answer by answer.  Of a
-    benchmark that is scored in points (EQ-Bench) ``points`` is the score, 0 to 100, over the items that could be read,
-    ``points_interval`` its interval, and ``valid`` whether those are enough; shares are then None.
+    ``categories`` are lenient shares, and ``mistakes`` says what went wrong, answer by answer.
+
+    Of a benchmark that is scored in points (EQ-Bench) shares are None.  ``points`` is the score, at most 100, over the
+    items that could be read leniently, ``points_interval`` its interval, and ``valid`` whether those are enough;
+    ``strict_points`` is the score over the share ``strict_read`` that could be read strictly.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +46,8 @@ class ExamResult(BaseModel):
     accuracy_answered: float | None = None
     points: float | None = None
     points_interval: tuple[float, float] | None = None
+    strict_points: float | None = None
+    strict_read: float | None = None
     valid: bool = True
     orders: OrderScore | None = None
     categories: dict[str, Slice] = {}
@@ -97,12 +101,15 @@ def score_exam(
 
 def _points(benchmark: Benchmark, questions: Sequence[Question], rows: Sequence[AnswerRow]) -> dict[str, object]:
     total = benchmark.total([row.points for row in rows])
+    strict = benchmark.total([row.strict_points for row in rows])
     clusters = {question.id: question.cluster for question in questions}
-    counted = [(row.points * 100 / benchmark.points, clusters[row.question]) for row in rows if row.points is not None]
-    found = mean_score([points for points, _ in counted], [cluster for _, cluster in counted]) if counted else None
+    counted = [(row.points / benchmark.points, clusters[row.question]) for row in rows if row.points is not None]
+    found = mean_score([share for share, _ in counted], [cluster for _, cluster in counted]) if counted else None
     return {
         "points": total.score,
-        "points_interval": (found.low, found.high) if found else None,
+        "points_interval": (100 * found.low, 100 * found.high) if found else None,
+        "strict_points": strict.score,
+        "strict_read": strict.parsed,
         "valid": total.valid,
     }
 
