@@ -41,14 +41,14 @@ class BadRow:
 
 
 def iter_objects(path: Path | Traversable) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, object) for each non-empty line.
+    """Yield (line number, object) for each non-empty line; a byte-order mark at the beginning is ignored.
 
     Raises:
         DataError: the file cannot be read, or a line is not a JSON object; the message names the line.
     """
     number = 0
     try:
-        with path.open("r", encoding="utf-8") as lines:
+        with path.open("r", encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
                 if not line.strip():
                     continue

@@ -252,3 +252,9 @@ def test_rows_that_fail_half_way_leave_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         write_jsonl(path, ({"n": 1 // n} for n in (1, 0)))
     assert json.loads(path.read_text()) == {"old": True}
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
+    path = tmp_path / "marked.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n{"a": 2}\r\n')
+    assert list(iter_objects(path)) == [(1, {"a": 1}), (2, {"a": 2})]
