@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from corpus.errors import DataError
+from corpus.errors import DataError, RunError
 from corpus.jsonl import write_text_atomically
 from corpus.records import ApplicationItem, Task, UnderstandingItem
 from eval.baselines import measure_baselines, say_baselines
@@ -47,13 +47,18 @@ def write_leaderboards(files: Sequence[Path], folder: Path, data: str, console: 
 
     Raises:
         DataError: a file cannot be scored, or a leaderboard that is there is not one.
+        RunError: a leaderboard cannot be written.
+        UsageError: two files have the same name.
     """
     for task, models in leaderboard([*score_files(files, Benchmark(data))]).items():
         path = folder / task / "leaderboard.json"
         table = _read_leaderboard(path)
         for model, languages in models.items():
             table[model] = table.get(model, {}) | languages
-        write_text_atomically(path, json.dumps(table, ensure_ascii=False, indent=2) + "\n")
+        try:
+            write_text_atomically(path, json.dumps(table, ensure_ascii=False, indent=2) + "\n")
+        except OSError as error:
+            raise RunError(f"{path}: cannot be written ({error.strerror}); choose another folder with --to") from error
         console.print(f"{path}: {len(table)} models", highlight=False, markup=False, soft_wrap=True)
 
 

@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from corpus.errors import DataError
+from corpus.errors import DataError, UsageError
 from corpus.jsonl import iter_objects, write_jsonl
 from corpus.records import ApplicationItem, Task, UnderstandingItem
 from eval.answers import AnswerRow
@@ -110,7 +110,7 @@ def read_predictions(path: Path) -> list[Predictions]:
         if lang not in get_args(Language):
             raise DataError(f"{where}: lang is {lang!r}, not {' or '.join(get_args(Language))}")
         if not isinstance(row.get("qid"), int | str):
-            raise DataError(f"{where}: qid is missing; write the item's number")
+            raise DataError(f"{where}: qid is missing or no whole number; write the item's number")
         key, rows = f"{task}-{row['qid']}", found[task, lang]
         if key in rows:
             raise DataError(f"{where}: qid {row['qid']} stands in line {rows[key].line} already; keep one of them")
@@ -196,11 +196,17 @@ def score_predictions(predictions: Predictions, items: Items) -> FileScore:
 def leaderboard(scores: Sequence[FileScore]) -> dict[Task, dict[str, dict[str, dict[str, float]]]]:
     """Return what the official script keeps in ``results/TASK/leaderboard.json``: per task, model, and language the
     strict share right of every category and ``Overall``.  A model's name is that of its file, without the ending.
+
+    Raises:
+        UsageError: two files of one task and language have one name.
     """
     tables: dict[Task, dict[str, dict[str, dict[str, float]]]] = defaultdict(lambda: defaultdict(dict))
     for score in scores:
         shares = {name: category.strict for name, category in score.categories.items()}
-        tables[score.task][Path(score.file).stem][score.lang] = shares | {OVERALL: score.strict}
+        languages = tables[score.task][Path(score.file).stem]
+        if score.lang in languages:
+            raise UsageError(f"{score.file}: another file has the same name, which is its model's; rename one of them")
+        languages[score.lang] = shares | {OVERALL: score.strict}
     return {task: dict(models) for task, models in tables.items()}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from corpus.errors import UsageError
+from corpus.errors import RunError, UsageError
 from corpus.jsonl import write_text_atomically
 from corpus.records import Task
 from eval.emobench import Language
@@ -44,13 +44,17 @@ def export_task(
 
     Raises:
         UsageError: ``folder`` is a file.
+        RunError: a file cannot be written.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"export-task: {folder} is a file; name a folder")
     files = (_for_lm_eval if tool == "lm-eval" else _for_inspect)(tasks, lang, answer_format)
     written = []
     for name, text in files:
-        write_text_atomically(folder / name, text)
+        try:
+            write_text_atomically(folder / name, text)
+        except OSError as error:
+            raise RunError(f"{folder / name}: cannot be written ({error.strerror}); name another folder") from error
         written.append(folder / name)
     return written
 

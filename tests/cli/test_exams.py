@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app, main
-from corpus.errors import DataError, UsageError
+from corpus.errors import DataError, RunError, UsageError
 from eval.emobench import load_emobench
 from tests.conftest import OFFICIAL_EMOBENCH, OWN_EMOBENCH
 from tests.doubles.ollama import OllamaDouble
@@ -98,6 +98,23 @@ def test_a_leaderboard_keeps_the_models_that_it_has(files: tuple[Path, Path], tm
     assert path.read_text() == "[]"
 
 
+def test_a_leaderboard_that_cannot_be_written_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "EA").mkdir()
+    (tmp_path / "EA" / "leaderboard.json.tmp").mkdir()  # where it is written before it takes its place
+    with pytest.raises(
+        RunError, match=r"leaderboard\.json: cannot be written \(Is a directory\); choose another folder"
+    ):
+        emoreason("leaderboard", files[0], "--to", tmp_path, *DATA)
+
+
+def test_two_files_of_one_name_are_no_two_models(files: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / files[0].name
+    other.write_bytes(files[1].read_bytes())
+    with pytest.raises(UsageError, match="another file has the same name"):
+        emoreason("leaderboard", files[0], other, "--to", tmp_path, *DATA)
+
+
 def test_what_cannot_be_compared_is_told(files: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="one is a folder"):
         emoreason("compare", files[0], tmp_path, *DATA)
@@ -136,6 +153,8 @@ def served(double: OllamaDouble) -> tuple[str, ...]:
         ([*OLLAMA, *EQ_BENCH, "--lang", "zh"], 2, "eq-bench is not there in zh; choose en"),
         (["--lm", "qwen3:8b", *EA], 2, "--lm qwen3:8b: String should match pattern"),
         ([*OLLAMA, *EA, "--set", "temperature"], 2, "--set temperature: write KEY=VALUE"),
+        ([*OLLAMA, *EA, "--set", "=0"], 2, "--set =0: write KEY=VALUE"),
+        ([*OLLAMA, *EA, "--benchmark", "emobench-ea=x"], 2, "emobench-ea is named with two sources; name it once"),
         ([*OLLAMA, *EA, "--set", "temprature=1"], 2, "temprature: a model has no such key; did you mean temperature?"),
         ([*OLLAMA, *EA, "--set", "temperature=3"], 2, "--set temperature: Input should be less than or equal to 2"),
         ([*OLLAMA, *EA, "--set", "extra={"], 2, "--set extra={: the value is not YAML"),

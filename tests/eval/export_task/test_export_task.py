@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.errors import UsageError
+from corpus.errors import RunError, UsageError
 from corpus.records import ApplicationItem, UnderstandingItem
 from eval.emobench import Language, load_emobench
 from eval.exam import Exam
@@ -224,6 +224,12 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(UsageError, match="taken is a file; name a folder"):
         export_task("inspect", tmp_path / "taken")
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "README.md").mkdir()
+    with pytest.raises(RunError, match=r"README\.md: cannot be written \(Is a directory\); name another folder"):
+        export_task("inspect", tmp_path)
 
 
 def test_a_bundle_is_one_module_that_stands_alone() -> None:
