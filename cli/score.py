@@ -29,10 +29,15 @@ def score_and_print(files: Sequence[Path], data: str, as_json: bool, console: Co
     if as_json:
         console.print_json(json.dumps([score.model_dump(mode="json") for score in scores], ensure_ascii=False))
         return
-    console.print(_tabulate(scores))
     for task, lang in dict.fromkeys((score.task, score.lang) for score in scores):
-        said = say_baselines(measure_baselines(benchmark.items(task, lang)).named)
-        console.print(f"without understanding, {task} {lang}: {said}", style="dim", highlight=False, soft_wrap=True)
+        items = benchmark.items(task, lang)
+        console.print(_tabulate(f"{task} {lang}", [one for one in scores if (one.task, one.lang) == (task, lang)]))
+        console.print(
+            f"without understanding, {task} {lang}: chance {chance_level(items):.1%}, best constant answer "
+            f"{best_constant(items):.1%}, longest option {longest_option(items):.1%}, "
+            f"choices only {choices_only(items):.1%}",
+            style="dim", highlight=False, soft_wrap=True,
+        )  # fmt: skip
     for score in scores:
         if score.missing:
             console.print(
@@ -97,20 +102,20 @@ def _read_leaderboard(path: Path) -> dict[str, Any]:
     return table
 
 
-def _tabulate(scores: Sequence[FileScore]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+def _tabulate(title: str, scores: Sequence[FileScore]) -> Table:
+    table = Table(title=f"\n{title}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("file", overflow="fold")
-    for name in ("task", "n", "answered", "strict", "95%", "lenient", "95%", "of answered"):
-        table.add_column(name, justify="left" if name == "task" else "right", no_wrap=True)
+    for name in ("n", "answered", "strict, 95%", "lenient, 95%", "of answered"):
+        table.add_column(name, justify="right", no_wrap=True)
     for score in scores:
         among = "–" if score.accuracy_answered is None else f"{score.accuracy_answered:.1%}"
         table.add_row(
-            escape(Path(score.file).stem), f"{score.task} {score.lang}", str(score.n), f"{score.answered:.1%}",
-            f"{score.strict:.1%}", _interval(score.strict_interval), f"{score.lenient:.1%}",
-            _interval(score.interval), among,
+            escape(Path(score.file).stem), str(score.n), f"{score.answered:.1%}",
+            f"{score.strict:.1%} {_interval(score.strict_interval)}",
+            f"{score.lenient:.1%} {_interval(score.interval)}", among,
         )  # fmt: skip
     return table
 
 
 def _interval(interval: tuple[float, float]) -> str:
-    return f"{100 * interval[0]:.0f}–{100 * interval[1]:.0f}"
+    return f"{f'{100 * interval[0]:.0f}–{100 * interval[1]:.0f}':>6}"

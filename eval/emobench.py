@@ -67,7 +67,7 @@ def _from_hub(languages: Sequence[Language]) -> list[UnderstandingItem | Applica
     except (OSError, HfHubHTTPError, httpx.HTTPError) as error:  # offline mode and ConnectionError are OSErrors
         raise EmoBenchUnavailable(
             f"EmoBench is not here: {HUB_DATASET} cannot be reached ({type(error).__name__}); "
-            "with a local copy use --emobench DIR"
+            "with a local copy use --emobench DIR (score, compare, and leaderboard: --data DIR)"
         ) from error
     return items
 

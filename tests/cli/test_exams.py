@@ -42,7 +42,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def test_scores_stand_side_by_side_with_what_needs_no_understanding(files: tuple[Path, Path]) -> None:
     page = emoreason("score", *files, *DATA).output
     rows = [line.split() for line in page.splitlines()]
-    assert ["half", "EA", "en", "4", "50.0%", "50.0%", "15–85", "50.0%", "15–85", "100.0%"] in rows
+    assert ["EA", "en"] in rows
+    assert ["half", "4", "50.0%", "50.0%", "15–85", "50.0%", "15–85", "100.0%"] in rows
     assert "without understanding, EA en: chance 25.0%, best constant answer" in page
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from eval.baselines import best_constant, chance_level, choices_only, longest_option
 from eval.emobench import load_emobench
 from eval.predictions import read_predictions, score_predictions
@@ -62,6 +65,23 @@ def test_the_published_predictions_score_as_the_page_says() -> None:
             score = score_predictions(predictions, items)
             found += [f"{100 * share:.1f}" for share in (score.strict, score.lenient, score.answered)]
         assert found == told, model
+
+
+@official
+@pytest.mark.skipif(not PREDICTIONS.is_dir(), reason="needs the published predictions beside the project")
+def test_compare_says_what_the_page_quotes() -> None:
+    told = {}
+    for task in ("EA", "EU"):
+        pair = [str(PREDICTIONS / task / f"{FILES[model]}.jsonl") for model in list(FILES)[:2]]
+        result = CliRunner().invoke(app, ["compare", *pair, "--data", str(OFFICIAL_EMOBENCH), "--json"])
+        (told[task],) = json.loads(result.stdout)
+    assert f"{told['EA']['label']}: {told['EA']['summary']}" in " ".join(PAGE.replace("\n>", "").split())
+    figures = {name: told["EU"][name] for name in ("strict", "lenient", "format_effect")}
+    points = {name: [f"{100 * one[part]:+.1f}" for part in ("delta", "low", "high")] for name, one in figures.items()}
+    assert (
+        f"strictly {points['strict'][0]}, leniently {points['lenient'][0]} ({' to '.join(points['lenient'][1:])}), "
+        f"format effect {points['format_effect'][0]} ({' to '.join(points['format_effect'][1:])})."
+    ).replace("-", "−") in PAGE
 
 
 @official
