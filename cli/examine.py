@@ -201,7 +201,7 @@ def _remarks(result: ExamResult) -> list[str]:
         lines.append(f"{result.cut} of {result.rows} answers were cut at max_tokens")
     if result.failed:
         lines.append(
-            f"{result.failed} of {result.rows} questions got no answer and count as wrong; run again to ask them"
+            f"{result.failed} of {result.rows} questions got no answer, which counts for nothing; run again to ask them"
         )
     return lines
 

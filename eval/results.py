@@ -22,11 +22,12 @@ MAJORITY = "original-2024"
 class ExamResult(BaseModel):
     """The score of one model on one benchmark; shares in 0..1.
 
-    ``answered`` is the share of rows whose answer could be read, ``failed`` the number of rows without an answer, which
-    count as wrong; ``strict`` and ``lenient`` are means over questions, orders, and samples, ``interval`` is the 95%
-    interval of ``lenient`` with scenarios resampled; ``accuracy_answered`` is the lenient share of the answered.
-    ``orders`` says what option orders did, where there were several; ``rules`` counts how answers were read;
-    ``categories`` are lenient shares, and ``mistakes`` says what went wrong, answer by answer.
+    ``rows`` is the number of answers asked for, ``failed`` of those that never came, which count as wrong and have no
+    vote, ``cut`` of those that ended at max_tokens; ``rules`` counts how all were read.  ``answered`` is the share of
+    answers, or of majorities, that could be read; ``strict`` and ``lenient`` are means over questions, orders, and
+    samples, ``interval`` is the 95% interval of ``lenient`` with scenarios resampled; ``accuracy_answered`` is the
+    lenient share of the answered.  ``orders`` says what option orders did, where there were several; ``categories`` are
+    lenient shares, and ``mistakes`` says what went wrong, answer by answer.
 
     Of a benchmark that is scored in points (EQ-Bench) shares are None.  ``points`` is the score, at most 100, over the
     items that could be read leniently, ``points_interval`` its interval, and ``valid`` whether those are enough;
@@ -66,6 +67,7 @@ def score_exam(
         questions: as published; rows: one per question, order, and sample.
         majority: whether the samples of one order count as one answer, the most common one.
     """
+    asked = rows
     rows = _vote(rows) if majority else rows
     by_question: dict[str, list[AnswerRow]] = defaultdict(list)
     for row in rows:
@@ -74,11 +76,11 @@ def score_exam(
         "benchmark": benchmark.name,
         "lang": questions[0].lang,
         "n": len(questions),
-        "rows": len(rows),
-        "failed": sum(bool(row.error) for row in rows),
+        "rows": len(asked),
+        "failed": sum(bool(row.error) for row in asked),
         "answered": fmean(row.answered for row in rows),
-        "rules": dict(Counter(rule for row in rows for rule in row.rules).most_common()),
-        "cut": sum(row.finish == "length" for row in rows),
+        "rules": dict(Counter(rule for row in asked for rule in row.rules).most_common()),
+        "cut": sum(row.finish == "length" for row in asked),
     }
     if not questions[0].parts:
         return ExamResult(**known, **_points(benchmark, questions, rows))

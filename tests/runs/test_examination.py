@@ -178,6 +178,17 @@ def test_the_majority_of_the_samples_of_an_order_counts() -> None:
     assert MAJORITY == "original-2024"
 
 
+def test_a_majority_does_not_hide_what_is_missing_or_cut() -> None:
+    (question,) = EA.load(str(OWN_EMOBENCH), limit=1)
+    key = question.parts[0].key
+    rows = [vote_row(question.id, n, key, key) for n in range(5)]
+    rows[1] = rows[1].model_copy(update={"error": "gone", "lenient": (), "strict": (), "rules": ()})
+    rows[2] = rows[2].model_copy(update={"finish": "length"})
+    result = score_exam(EA, [question], rows, majority=True)
+    assert (result.lenient, result.rows, result.failed, result.cut) == (1, 5, 1, 1)
+    assert result.rules == {"json letter": 4}
+
+
 def test_a_source_that_is_none_is_named(checkpoint: Path, tmp_path: Path) -> None:
     sitting = local(checkpoint, sources=dict.fromkeys(SOURCES, str(tmp_path)))
     with pytest.raises(DataError, match=r"EA\.jsonl"):
