@@ -16,7 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from corpus.errors import UsageError
+from corpus.errors import TeacherError, UsageError
 from corpus.jsonl import write_text_atomically
 from eval.asking import AskMode
 from eval.baselines import say_baselines
@@ -56,7 +56,12 @@ class Asked:
 
 
 def examine_and_print(asked: Asked, as_json: bool, console: Console) -> None:
-    """Examine a model and print its scores; see `runs.examination.sit` for what is raised."""
+    """Examine a model and print its scores.
+
+    Raises:
+        TeacherError: the model answered nothing at all, which is no score.
+        EmoReasonError: see `plan_sitting` and `runs.examination.sit`.
+    """
     sitting = plan_sitting(asked)
     folder = asked.out or _folder_of(sitting)
     notes = Console(stderr=True) if as_json else console
@@ -65,6 +70,12 @@ def examine_and_print(asked: Asked, as_json: bool, console: Console) -> None:
         score_exam(benchmark, *found[benchmark.name], majority=sitting.protocol == MAJORITY)
         for benchmark in sitting.benchmarks
     ]
+    for result in results:
+        if result.failed == result.rows:
+            raise TeacherError(
+                f"{sitting.spec.model} gave no answer to any question of {result.benchmark}: {_first(result.reasons)}; "
+                "nothing is scored, run again when that is mended"
+            )
     told = {"settings": sitting.settings(), "results": [result.model_dump(mode="json") for result in results]}
     write_text_atomically(folder / RESULT, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
     if as_json:
@@ -201,9 +212,14 @@ def _remarks(result: ExamResult) -> list[str]:
         lines.append(f"{result.cut} of {result.rows} answers were cut at max_tokens")
     if result.failed:
         lines.append(
-            f"{result.failed} of {result.rows} questions got no answer, which counts for nothing; run again to ask them"
+            f"{result.failed} of {result.rows} questions got no answer, which counts for nothing "
+            f"({_first(result.reasons)}); run again to ask them"
         )
     return lines
+
+
+def _first(reasons: Mapping[str, int]) -> str:
+    return next(iter(reasons)).rstrip(".")
 
 
 def _span(interval: tuple[float, float] | None, scale: float) -> str:

@@ -23,11 +23,11 @@ class ExamResult(BaseModel):
     """The score of one model on one benchmark; shares in 0..1.
 
     ``rows`` is the number of answers asked for, ``failed`` of those that never came, which count as wrong and have no
-    vote, ``cut`` of those that ended at max_tokens; ``rules`` counts how all were read.  ``answered`` is the share of
-    answers, or of majorities, that could be read; ``strict`` and ``lenient`` are means over questions, orders, and
-    samples, ``interval`` is the 95% interval of ``lenient`` with scenarios resampled; ``accuracy_answered`` is the
-    lenient share of the answered.  ``orders`` says what option orders did, where there were several; ``categories`` are
-    lenient shares, and ``mistakes`` says what went wrong, answer by answer.
+    vote (``reasons`` counts why), ``cut`` of those that ended at max_tokens; ``rules`` counts how all were read.
+    ``answered`` is the share of answers, or of majorities, that could be read; ``strict`` and ``lenient`` are means
+    over questions, orders, and samples, ``interval`` is the 95% interval of ``lenient`` with scenarios resampled;
+    ``accuracy_answered`` is the lenient share of the answered.  ``orders`` says what option orders did, where there
+    were several; ``categories`` are lenient shares, and ``mistakes`` says what went wrong, answer by answer.
 
     Of a benchmark that is scored in points (EQ-Bench) shares are None.  ``points`` is the score, at most 100, over the
     items that could be read leniently, ``points_interval`` its interval, and ``valid`` whether those are enough;
@@ -40,6 +40,7 @@ class ExamResult(BaseModel):
     n: int
     rows: int
     failed: int
+    reasons: dict[str, int] = {}
     answered: float
     strict: float | None = None
     lenient: float | None = None
@@ -78,6 +79,7 @@ def score_exam(
         "n": len(questions),
         "rows": len(asked),
         "failed": sum(bool(row.error) for row in asked),
+        "reasons": dict(Counter(row.error for row in asked if row.error).most_common()),
         "answered": fmean(row.answered for row in rows),
         "rules": dict(Counter(rule for row in asked for rule in row.rules).most_common()),
         "cut": sum(row.finish == "length" for row in asked),

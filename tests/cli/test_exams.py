@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.main import app, main
-from corpus.errors import DataError, RunError, UsageError
+from corpus.errors import DataError, RunError, TeacherError, UsageError
 from eval.emobench import load_emobench
 from tests.conftest import OFFICIAL_EMOBENCH, OWN_EMOBENCH
-from tests.doubles.ollama import OllamaDouble
+from tests.doubles.ollama import Fault, OllamaDouble
 from tests.eval.benchmarks.test_official import OWN_PROMPTS, OWN_RESPONSE
 from tests.eval.test_predictions import PUBLISHED, of_task, row_of, write
 
@@ -243,6 +243,18 @@ def test_what_an_exam_leaves_is_taken_by_the_other_commands(tmp_path: Path) -> N
     emoreason("leaderboard", file, "--to", tmp_path, *DATA)
     table = json.loads((tmp_path / "EA" / "leaderboard.json").read_text(encoding="utf-8"))
     assert table["qwen3-8b"]["en"]["Overall"] == score["strict"]
+
+
+def test_a_model_that_answers_nothing_has_no_score(tmp_path: Path) -> None:
+    with OllamaDouble("qwen3:8b", default_ctx=8192, reply=lambda body: '{"answer": "B"}') as double:
+        double.faults.append(Fault("status", path="/api/chat", times=4, status=400, body={"error": "no such thing"}))
+        with pytest.raises(TeacherError, match=r"gave no answer to any question of emobench-ea: .*no such thing"):
+            emoreason("exam", *served(double), *EA, "--out", tmp_path / "out")
+        assert not (tmp_path / "out" / "result.json").exists()
+        double.faults.append(Fault("status", path="/api/chat", times=1, status=400, body={"error": "no such thing"}))
+        page = emoreason("exam", *served(double), *EA, "--out", tmp_path / "out").output
+    assert "1 of 4 questions got no answer, which counts for nothing (" in page
+    assert "no such thing); run again to ask them" in page
 
 
 def test_an_exam_that_is_interrupted_says_that_it_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
