@@ -7,6 +7,7 @@ one that makes it, and name it in `eval.benchmarks`.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -147,13 +148,16 @@ class Benchmark:
 
         Raises:
             UsageError: the exam does not exist in this language.
-            DataError: the source cannot be read, is malformed, or has no question in this language.
+            DataError: the source cannot be read, is malformed, has a question twice, or none in this language.
         """
         if lang not in self.languages:
             raise UsageError(f"{self.name} is not there in {lang}; choose {' or '.join(self.languages)}")
         questions = self.loader(source, lang)
         if not questions:
             raise DataError(f"{source}: has no question of {self.title} in {lang}; name {self.source}")
+        twice = next((one for one, count in Counter(question.id for question in questions).items() if count > 1), None)
+        if twice is not None:
+            raise DataError(f"{source}: question {twice} comes twice; keep one of them")
         drawn = sorted(range(len(questions)), key=lambda place: derive_seed(self.name, questions[place].id))
         return [questions[place] for place in sorted(drawn[:limit])]
 

@@ -76,6 +76,13 @@ def test_a_limit_draws_from_all_categories_and_a_higher_one_keeps_what_a_lower_o
     assert benchmark.load("", lang, 1000) == benchmark.load("", lang) == every
 
 
+def test_a_question_that_comes_twice_is_refused() -> None:
+    one = Question("EA-7", "en", "a scenario", "", {})
+    benchmark = replace(BENCHMARKS["emobench-ea"], loader=lambda source, wanted: [one, one])
+    with pytest.raises(DataError, match=r"^data: question EA-7 comes twice; keep one of them$"):
+        benchmark.load("data")
+
+
 def test_a_total_is_the_share_of_all_points(application: Question) -> None:
     benchmark = BENCHMARKS["emobench-ea"]
     total = benchmark.total([1.0, 0.0, 1.0, 1.0])
