@@ -194,11 +194,11 @@ def _remarks(result: ExamResult) -> list[str]:
         lines.append(f"without understanding: {say_baselines(result.baselines)}")
     if result.orders:
         by_order = ", ".join(f"{share:.1%}" for share in result.orders.by_order)
+        lines.append(f"orders of the options: {by_order}; right in all of them {result.orders.all_right:.1%}")
         spreads = [question.spread for question in result.orders.questions if question.spread is not None]
-        lines.append(
-            f"orders of the options: {by_order}; right in all of them {result.orders.all_right:.1%}; "
-            f"spread of recall by position {', '.join(f'{100 * spread:.1f}' for spread in spreads)} points"
-        )
+        if spreads:
+            said = ", ".join(f"{100 * spread:.1f}" for spread in spreads)
+            lines.append(f"spread of recall by position: {said} points")
     if result.mistakes:
         missed = {name: count for name, count in result.mistakes.outcomes.items() if count and name != "right"}
         if missed:

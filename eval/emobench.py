@@ -12,6 +12,7 @@ from corpus.errors import DataError
 from corpus.jsonl import iter_objects
 from corpus.records import ApplicationItem, Item, UnderstandingItem
 from eval.config import HUB
+from signatures.formats import LETTERS
 
 Language = Literal["en", "zh"]
 
@@ -81,6 +82,9 @@ def _read(row: dict[str, Any], task: str, where: str) -> UnderstandingItem | App
     except ValidationError as error:
         first = error.errors()[0]
         raise DataError(f"{where}: {'.'.join(map(str, first['loc'][1:]))}: {first['msg']}") from error
-    if any(label not in choices for choices, label in item.questions):
-        raise DataError(f"{where}: the label is not among the choices")
+    for choices, label in item.questions:
+        if label not in choices:
+            raise DataError(f"{where}: the label is not among the choices")
+        if len(choices) > len(LETTERS) or len(set(choices)) < len(choices):
+            raise DataError(f"{where}: the choices must differ, and be {len(LETTERS)} at most, as letters name them")
     return item

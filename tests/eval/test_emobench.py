@@ -129,6 +129,14 @@ def test_a_label_that_is_no_choice_is_refused(folder: Path, name: str, key: str)
     assert refusal(folder) == f"{folder / name}, line 4: the label is not among the choices"
 
 
+@pytest.mark.parametrize("choices", [["same", "same"], [f"choice {n}" for n in range(11)]])
+def test_choices_that_letters_cannot_tell_apart_are_refused(folder: Path, choices: list[str]) -> None:
+    spoil(folder / "EA.jsonl", 4, choices=choices, label=choices[0])
+    assert refusal(folder) == (
+        f"{folder / 'EA.jsonl'}, line 4: the choices must differ, and be 10 at most, as letters name them"
+    )
+
+
 @pytest.mark.skipif(not OFFICIAL.is_dir(), reason="the official test sets are not at hand")
 def test_the_official_sets_hold_200_english_items_each() -> None:
     official = load_emobench(str(OFFICIAL))
