@@ -65,6 +65,9 @@ def examine_and_print(asked: Asked, as_json: bool, console: Console) -> None:
     sitting = plan_sitting(asked)
     folder = asked.out or _folder_of(sitting)
     notes = Console(stderr=True) if as_json else console
+    if unused := sitting.spec.unused:
+        said = f"without meaning for {sitting.spec.provider}/…: {', '.join(unused)}"
+        notes.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
     found = sit(sitting, folder, notes)
     results = [
         score_exam(benchmark, *found[benchmark.name], majority=sitting.protocol == MAJORITY)
@@ -147,6 +150,8 @@ def _read_spec(name: str, overrides: Sequence[str], defaults: Mapping[str, Any])
             fields[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise UsageError(f"--set {text}: the value is not YAML") from error
+    if "structured" in fields:
+        raise UsageError("--set structured: an exam reads what a model writes of itself; leave it out")
     try:
         return ModelSpec.model_validate(fields)
     except ValidationError as error:

@@ -154,6 +154,7 @@ def served(double: OllamaDouble) -> tuple[str, ...]:
         ([*OLLAMA, *EQ_BENCH, "--lang", "zh"], 2, "eq-bench is not there in zh; choose en"),
         (["--lm", "qwen3:8b", *EA], 2, "--lm qwen3:8b: String should match pattern"),
         ([*OLLAMA, *EA, "--set", "temperature"], 2, "--set temperature: write KEY=VALUE"),
+        ([*OLLAMA, *EA, "--set", "structured=schema"], 2, "--set structured: an exam reads what a model writes of"),
         ([*OLLAMA, *EA, "--set", "=0"], 2, "--set =0: write KEY=VALUE"),
         ([*OLLAMA, *EA, "--benchmark", "emobench-ea=x"], 2, "emobench-ea is named with two sources; name it once"),
         ([*OLLAMA, *EA, "--set", "temprature=1"], 2, "temprature: a model has no such key; did you mean temperature?"),
@@ -206,6 +207,13 @@ def test_a_wrong_command_claims_no_folder(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         emoreason("exam", *OLLAMA, *EA, "--samples", "5", "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_setting_without_meaning_is_told(tmp_path: Path) -> None:
+    with OllamaDouble("qwen3:8b", default_ctx=8192, reply=lambda body: '{"answer": "B"}') as double:
+        result = emoreason("exam", *served(double), *EA, "--set", "latency=1", "--json", "--out", tmp_path / "out")
+    assert result.stderr.startswith("without meaning for ollama_chat/…: latency\n")
+    assert json.loads(result.stdout)["results"]
 
 
 def test_json_of_an_exam_is_all_that_is_printed(tmp_path: Path) -> None:
