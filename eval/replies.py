@@ -12,9 +12,9 @@ from eval.benchmarks import Question, reordered
 from eval.config import Mode
 from eval.exam import keys_of
 from eval.examined import Examined
+from eval.item_analysis import QUESTIONS
 from eval.mistakes import Asked, Mistakes, Outcome, Reply, Slice, find_mistakes, share_by_category
 from eval.scores import Mark, Stage
-from eval.weakness import QUESTIONS
 
 Key = TypeVar("Key", bound=Hashable)
 

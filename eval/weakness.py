@@ -23,12 +23,12 @@ from dataclasses import dataclass
 
 from corpus.decks import MAX_WEIGHT, PER_UNIT
 from corpus.records import ApplicationItem, Task, UnderstandingItem, cell_of
+from eval.item_analysis import QUESTIONS
 from eval.scores import Mark, by_task
 from eval.statistics import wilson_interval
 
 PRIOR = 10  # items at the task's mean that are added to those of a cell
 MOST = 3.0  # times that a cell is planned instead of once
-QUESTIONS: dict[Task, tuple[str, ...]] = {"EU": ("emotion", "cause"), "EA": ("option",)}
 # Program and question that is missed → criteria that must count in full.  Emotions are told apart by a scenario that
 # shows the planned one, and by distractors that another reading leads to; causes by an explanation that cites what
 # happened, and again by distractors.
