@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import dspy
+from pydantic import ValidationError
 from rich.console import Console
 
 from corpus.errors import RunError, UsageError
@@ -31,6 +33,7 @@ from lms.in_process.engine import InProcessEngine
 from lms.ledger import Ledger
 from lms.resilient import ResilientEngine
 from lms.spec import TRANSFORMERS, ModelSpec
+from runs.holding import hold_folder
 from runs.journal import Journal
 from runs.pool import run_units
 from runs.progress import show_progress
@@ -76,7 +79,8 @@ def sit(sitting: Sitting, folder: Path, console: Console) -> dict[str, tuple[lis
     Raises:
         UsageError: likelihoods are asked of a model that is not in this process, or of questions without options; or
             the protocol is not for the benchmark; or several samples would be one answer.
-        RunError: the folder holds an exam with other settings, or a row that is none.
+        RunError: the folder holds an exam with other settings or weights, or a row that is none, or no exam at all; or
+            another process works in it, or it cannot be written.
         DataError: a benchmark cannot be read.
         TeacherError, ModelError: the model is not there.
     """
@@ -84,13 +88,16 @@ def sit(sitting: Sitting, folder: Path, console: Console) -> dict[str, tuple[lis
     asked = {one: one.load(sitting.sources[one.name], sitting.lang, sitting.limit) for one in sitting.benchmarks}
     for benchmark, questions in asked.items():
         _check(sitting, benchmark, questions[0])
-    _claim(sitting, folder)
     # A model that never stops is cut at every answer; that is counted in the table, not warned about 800 times.
     logging.getLogger("dspy.clients.lm").setLevel(logging.ERROR)
     found = {}
     with ExitStack() as stack:
+        stack.enter_context(hold_folder(folder, check=lambda: _refuse_foreign(folder)))
+        _claim(folder, sitting.settings())
         ledger = stack.enter_context(Ledger("exam", folder / "calls.jsonl"))
         models = stack.enter_context(Models({EXAMINEE: sitting.spec}, ledger, takes_cut=True))
+        # A student that was tuned again has the name of the one before.
+        _claim(folder, {"weights": hashlib.sha256(models.weights[EXAMINEE].encode()).hexdigest()[:12]})
         lm = models.lms[EXAMINEE]
         engine = lm.engine
         assert isinstance(engine, ResilientEngine)
@@ -154,10 +161,11 @@ def _ask_all(
     name = ask.benchmark.name
     wanted = {row_id(*unit): unit for unit in product(questions, range(sitting.orders), range(sitting.samples))}
     with Journal(folder / f"{name}.jsonl") as journal, show_progress(console, "exam") as update:
-        done = {key: AnswerRow.model_validate(row) for key, row in journal.latest().items() if key in wanted}
+        done = {key: _read_row(journal, key, row) for key, row in journal.latest().items() if key in wanted}
         for key, row in done.items():
             question, order, _ = wanted[key]
-            if row.prompt != fingerprint(ask.show(reordered(question, order))):
+            shown = reordered(question, order)
+            if row.prompt != fingerprint(ask.show(shown)) or row.keys != tuple(part.key for part in shown.parts):
                 raise RunError(
                     f"{journal.path} answers another question as {key}: the data or the prompts have changed since; "
                     "name another folder with --out"
@@ -169,6 +177,13 @@ def _ask_all(
             done[row.id] = row
             update(len(done), len(wanted), name)
     return [done[key] for key in wanted]
+
+
+def _read_row(journal: Journal, key: str, row: dict[str, Any]) -> AnswerRow:
+    try:
+        return AnswerRow.model_validate(row)
+    except ValidationError as error:
+        raise RunError(f"{journal.path}: {key} is no row of an exam; remove the line and run again") from error
 
 
 def _answer(
@@ -197,15 +212,25 @@ def _answer(
     return AnswerRow(**known, raw=prediction.raw, **mark_answer(ask.benchmark, shown, prediction.answer))
 
 
-def _claim(sitting: Sitting, folder: Path) -> None:
-    path, settings = folder / SETTINGS, sitting.settings()
+def _refuse_foreign(folder: Path) -> None:
+    """Raise RunError where an exam would mix its files, such as calls.jsonl, with those of something else."""
+    if folder.is_dir() and not (folder / SETTINGS).exists() and any(path.name != ".lock" for path in folder.iterdir()):
+        raise RunError(f"{folder} is not empty and holds no exam; name another folder with --out")
+
+
+def _claim(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Write settings that are not yet known of the folder; raises RunError where it has others."""
+    path = folder / SETTINGS
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
+        changed = [
+            f"{key} {before[key]!r} → {value!r}" for key, value in settings.items() if before.get(key, value) != value
+        ]
     except FileNotFoundError:
-        write_text_atomically(path, json.dumps(settings, indent=1) + "\n")
-        return
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read ({error}); name another folder with --out") from error
-    changed = [f"{key} {before.get(key)!r} → {value!r}" for key, value in settings.items() if before.get(key) != value]
+        before, changed = {}, []
+    except (ValueError, AttributeError) as error:
+        raise RunError(f"{path}: holds no settings of an exam; name another folder with --out") from error
     if changed:
         raise RunError(f"{folder} holds an exam with other settings ({', '.join(changed)}); name another with --out")
+    if before != (known := {**before, **settings}):
+        write_text_atomically(path, json.dumps(known, indent=1) + "\n")

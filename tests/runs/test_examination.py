@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from eval.predictions import FileScore, read_predictions, score_predictions
 from eval.results import MAJORITY, score_exam
 from lms.spec import ModelSpec
 from runs.examination import Sitting, sit
+from runs.holding import hold_folder
 from runs.journal import Journal
 from tests.conftest import OFFICIAL_PROMPTS, OWN_EMOBENCH
 from tests.doubles.ollama import Fault, OllamaDouble
@@ -121,6 +124,59 @@ def test_every_key_of_a_model_that_decides_an_answer_is_a_setting() -> None:
     cost = {"prices", "latency"}
     kept = Sitting(spec, (EA,), {}).settings().keys()
     assert ModelSpec.model_fields.keys() - kept == reach | cost
+
+
+def test_a_student_that_was_tuned_again_is_another(checkpoint: Path, tmp_path: Path) -> None:
+    student = tmp_path / "tuned"
+    shutil.copytree(checkpoint, student)
+    sitting = local(student, mode="letter", benchmarks=(EA,), limit=1)
+    before = sit(sitting, tmp_path / "out", QUIET)
+    assert sit(sitting, tmp_path / "out", QUIET) == before
+    os.utime(student / "model.safetensors", (1, 1))
+    with pytest.raises(RunError, match=r"other settings \(weights '\w{12}' → '\w{12}'\)"):
+        sit(sitting, tmp_path / "out", QUIET)
+
+
+def test_a_key_that_has_changed_is_another_question(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(OWN_EMOBENCH, data)
+    with says('{"answer": "A"}') as double:
+        sitting = served(double, sources={EA.name: str(data)})
+        sit(sitting, tmp_path / "out", QUIET)
+        rows = [json.loads(line) for line in (data / "EA.jsonl").read_text(encoding="utf-8").splitlines()]
+        for row in rows:
+            row["label"] = next(choice for choice in row["choices"] if choice != row["label"])
+        (data / "EA.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        with pytest.raises(RunError, match=r"answers another question as EA-\d/0/0"):
+            sit(sitting, tmp_path / "out", QUIET)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("recipe.yaml", "name: x", "is not empty and holds no exam; name another folder"),
+        ("exam.json", "[]", "holds no settings of an exam; name another folder"),
+        ("exam.json", "{", "holds no settings of an exam; name another folder"),
+    ],
+)
+def test_a_folder_of_something_else_is_left_alone(name: str, text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with says("") as double, pytest.raises(RunError, match=message):
+        sit(served(double), tmp_path, QUIET)
+    assert {path.name for path in tmp_path.iterdir()} <= {name, ".lock"}
+
+
+def test_a_row_that_is_none_is_named(tmp_path: Path) -> None:
+    with says('{"answer": "A"}') as double:
+        sit(served(double), tmp_path, QUIET)
+        (tmp_path / f"{EA.name}.jsonl").write_text('{"id": "EA-1/0/0"}\n', encoding="utf-8")
+        with pytest.raises(RunError, match=r"emobench-ea\.jsonl: EA-1/0/0 is no row of an exam; remove the line"):
+            sit(served(double), tmp_path, QUIET)
+
+
+def test_two_exams_do_not_share_a_folder(tmp_path: Path) -> None:
+    with says("") as double, hold_folder(tmp_path / "out"), pytest.raises(RunError, match="in use by another"):
+        sit(served(double), tmp_path / "out", QUIET)
 
 
 @pytest.mark.parametrize("mode", ["letter", "text"])
