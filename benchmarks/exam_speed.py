@@ -19,6 +19,7 @@ from eval.benchmarks import find_benchmark
 from eval.benchmarks.official import NEW_TOKENS, OfficialPrompts, load_official
 from finetune.config import ScratchConfig
 from finetune.scratch import make_student
+from lms.in_process.chat import fold_system
 from lms.spec import ModelSpec
 from runs.examination import Sitting, sit
 
@@ -62,8 +63,9 @@ def _one_by_one(student: Path, asked: Mapping[str, list[dict[str, str]]]) -> dic
     from transformers import pipeline
 
     write = pipeline("text-generation", model=str(student), device="cpu")
+    # The student's chat template has no system role: its text goes before the user's, as our engine does it.
     return {
-        key: write(messages, max_new_tokens=NEW_TOKENS[False], do_sample=False, return_full_text=False)[0][
+        key: write(fold_system(messages), max_new_tokens=NEW_TOKENS[False], do_sample=False, return_full_text=False)[0][
             "generated_text"
         ]
         for key, messages in asked.items()

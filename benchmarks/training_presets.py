@@ -18,6 +18,7 @@ from finetune.rows import make_rows
 from lms.in_process.engine import InProcessEngine
 from runs.folder import Run
 from runs.items import read_items
+from runs.pool import run_units
 from runs.stages.train import Material
 
 Items = list[UnderstandingItem | ApplicationItem]
@@ -64,5 +65,7 @@ def _accuracy(student: Path, items: Items) -> float:
     """Share of items answered rightly by likelihood, EA and EU together."""
     with InProcessEngine(str(student)) as engine, dspy.context(trace=[], disable_history=True):
         examine = Exam("likelihood", "option", engine)
-        right = [examine(item=item).answer.lenient == tuple(keys_of(item)) for item in items]
+        right = list(
+            run_units(items, lambda item: examine(item=item).answer.lenient == tuple(keys_of(item)), engine.max_batch)
+        )
     return sum(right) / len(right)

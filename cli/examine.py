@@ -70,7 +70,9 @@ def examine_and_print(asked: Asked, as_json: bool, console: Console) -> None:
         notes.print(said, style="yellow", markup=False, highlight=False, soft_wrap=True)
     found = sit(sitting, folder, notes)
     results = [
-        score_exam(benchmark, *found[benchmark.name], majority=sitting.protocol == MAJORITY)
+        score_exam(
+            benchmark, *found[benchmark.name], majority=sitting.protocol == MAJORITY, shown=sitting.mode != "text"
+        )
         for benchmark in sitting.benchmarks
     ]
     for result in results:

@@ -15,7 +15,7 @@ from dspy.utils.exceptions import AdapterParseError
 from corpus.errors import UsageError
 from eval.benchmarks import Benchmark, Question
 from eval.benchmarks.official import OfficialPrompts, read_official
-from eval.likelihood import LikelihoodMode, Scorer, answer_by, score_parts
+from eval.likelihood import LikelihoodMode, Ranker, answer_by, score_parts
 from signatures.exam import hide_options
 from signatures.given import AnswerAsAsked, GivenAdapter
 
@@ -24,7 +24,7 @@ Messages = list[dict[str, str]]
 
 
 class Ask(dspy.Module):
-    """Asks one question; the LM comes from `dspy.context`, the scorer (text, letter) from the caller.
+    """Asks one question; the LM comes from `dspy.context`, the ranker (text, letter) from the caller.
 
     Args:
         thinking: whether the model is to think in writing before it answers.
@@ -39,12 +39,14 @@ class Ask(dspy.Module):
         thinking: bool = False,
         official: OfficialPrompts | None = None,
         model: str = "",
-        scorer: Scorer | None = None,
+        ranker: Ranker | None = None,
     ):
         super().__init__()
-        self.benchmark, self.mode, self.thinking, self.scorer = benchmark, mode, thinking, scorer
+        self.benchmark, self.mode, self.thinking, self.ranker = benchmark, mode, thinking, ranker
         self.official, self.model = official, model
         self.adapter = GivenAdapter() if official else benchmark.adapter()
+        # DSPy makes a new class at every step, in milliseconds.
+        self._without_options: dict[type[dspy.Signature], type[dspy.Signature]] = {}
 
     def forward(self, question: Question) -> dspy.Prediction:
         """Return `Prediction(raw=str, answer=Answer)`.
@@ -76,15 +78,18 @@ class Ask(dspy.Module):
             return AnswerAsAsked, {"messages": self.official.messages(question, self.thinking, self.model)}
         signature = self.benchmark.signature(question, self.thinking)
         if self.mode == "text":
-            hidden = [name for part in question.parts for name in (part.shown_as, part.field)]
-            signature = hide_options(signature, hidden, [part.text_field for part in question.parts])
+            if signature not in self._without_options:
+                hidden = [name for part in question.parts for name in (part.shown_as, part.field)]
+                texts = [part.text_field for part in question.parts]
+                self._without_options[signature] = hide_options(signature, hidden, texts)
+            signature = self._without_options[signature]
         return signature, question.inputs_for(signature)
 
     def _most_likely(self, question: Question, mode: LikelihoodMode) -> dspy.Prediction:
         if not question.parts:
             raise UsageError(f"{self.benchmark.name} has no options whose likelihood could be compared; use generate")
-        assert self.scorer is not None, "likelihoods need a scorer"
-        answer = answer_by(score_parts(self.show(question), question.parts, mode, self.scorer))
+        assert self.ranker is not None, "likelihoods need a ranker"
+        answer = answer_by(score_parts(self.show(question), question.parts, mode, self.ranker))
         return dspy.Prediction(raw=json.dumps(answer.lenient), answer=answer)
 
 

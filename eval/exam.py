@@ -13,7 +13,7 @@ from eval.benchmarks.base import Question, reordered
 from eval.benchmarks.choice import read_choices
 from eval.benchmarks.emobench import question_of
 from eval.config import Mode
-from eval.likelihood import Scorer, answer_by, score_parts
+from eval.likelihood import Ranker, answer_by, score_parts
 from eval.scores import Mark
 from signatures.exam import exam_signature
 from signatures.exam_adapter import ExamAdapter
@@ -21,14 +21,14 @@ from signatures.formats import AnswerFormat
 
 
 class Exam(dspy.Module):
-    """Examines one item; the LM comes from `dspy.context`, the scorer (likelihood mode) from the caller.
+    """Examines one item; the LM comes from `dspy.context`, the ranker (likelihood mode) from the caller.
 
     The predictors have the names under which compiled programs are stored.
     """
 
-    def __init__(self, mode: Mode, answer_format: AnswerFormat, scorer: Scorer | None = None):
+    def __init__(self, mode: Mode, answer_format: AnswerFormat, ranker: Ranker | None = None):
         super().__init__()
-        self.mode, self.answer_format, self.scorer = mode, answer_format, scorer
+        self.mode, self.answer_format, self.ranker = mode, answer_format, ranker
         self.adapter = ExamAdapter()
         self.answer_ea = dspy.Predict(exam_signature("EA", answer_format))
         self.answer_eu = dspy.Predict(exam_signature("EU", answer_format))
@@ -72,10 +72,10 @@ class Exam(dspy.Module):
 
     def _score(self, task: Task, question: Question) -> list[list[float]]:
         """Score the text of every option; for EU the causes are read after the likeliest emotion."""
-        assert self.scorer is not None, "likelihood mode needs a scorer"
+        assert self.ranker is not None, "likelihood mode needs a ranker"
         signature = exam_signature(task, "open")
         messages = self.adapter.format(signature, [], question.inputs_for(signature))
-        return score_parts(messages, question.parts, "text", self.scorer)
+        return score_parts(messages, question.parts, "text", self.ranker)
 
 
 def pose(item: UnderstandingItem | ApplicationItem, order: int = 0) -> Question:

@@ -12,22 +12,23 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from eval.benchmarks.base import Answer, Part
+from lms.in_process.job import Step
 from signatures.formats import LETTERS
 
 LIKELIHOOD = "likelihood"  # the rule of an answer that was picked and not written
 LikelihoodMode = Literal["text", "letter"]
 
 
-class Scorer(Protocol):
-    """Anything that can score given answers, such as `lms.in_process.engine.InProcessEngine`."""
+class Ranker(Protocol):
+    """Anything that says how likely given answers are, such as `lms.in_process.engine.InProcessEngine`."""
 
-    def score(self, messages: list[dict[str, str]], candidates: list[str], per_token: bool = True) -> list[float]:
-        """Return one score per candidate, higher for the likelier: mean log-probability per token, or in total."""
+    def rank(self, messages: Sequence[dict[str, str]], steps: Sequence[Step]) -> list[list[float]]:
+        """Return one score per text of each step, higher for the likelier; each step follows the likeliest before."""
         ...
 
 
 def score_parts(
-    messages: list[dict[str, str]], parts: Sequence[Part], mode: LikelihoodMode, scorer: Scorer
+    messages: list[dict[str, str]], parts: Sequence[Part], mode: LikelihoodMode, ranker: Ranker
 ) -> list[list[float]]:
     """Return the scores of the choices of each question, in the order in which they stand, higher for the likelier.
 
@@ -37,23 +38,20 @@ def score_parts(
     Args:
         messages: what is asked; parts: the questions of the item, in the order in which they are answered.
     """
-    written, found = "{", list[list[float]]()
+    steps, opening = [], "{"
     for part in parts:
-        if mode == "letter":
-            answers = [f'"{part.field}": "{letter}"' for letter in LETTERS[: len(part.choices)]]
+        if mode == "letter":  # which ends with the letter: the quote behind it says nothing
+            texts = [f'{opening}"{part.field}": "{letter}' for letter in LETTERS[: len(part.choices)]]
         else:
-            answers = [f'"{part.text_field}": {json.dumps(choice, ensure_ascii=False)}' for choice in part.choices]
-        per_token = mode == "text" and part.text_field != "emotion"
-        found.append(scorer.score(messages, [written + answer for answer in answers], per_token))
-        written += answers[_likeliest(found[-1])] + ", "
-    return found
+            texts = [
+                f'{opening}"{part.text_field}": {json.dumps(choice, ensure_ascii=False)}' for choice in part.choices
+            ]
+        steps.append(Step(tuple(texts), per_token=mode == "text" and part.text_field != "emotion"))
+        opening = '", ' if mode == "letter" else ", "
+    return ranker.rank(messages, steps)
 
 
 def answer_by(scores: Sequence[Sequence[float]]) -> Answer:
     """Return the likeliest choice of each question, the first of equals; both readings are the same."""
-    picks = tuple(_likeliest(own) for own in scores)
+    picks = tuple(max(range(len(own)), key=own.__getitem__) for own in scores)
     return Answer(picks, picks, (LIKELIHOOD,) * len(picks))
-
-
-def _likeliest(scores: Sequence[float]) -> int:
-    return max(range(len(scores)), key=scores.__getitem__)

@@ -56,11 +56,11 @@ def mistakes_of_students(examined: Iterable[Examined]) -> list[StudentMistakes]:
     ]
 
 
-def replies_of_rows(questions: Sequence[Question], rows: Iterable[AnswerRow]) -> list[Reply]:
+def replies_of_rows(questions: Sequence[Question], rows: Iterable[AnswerRow], shown: bool = True) -> list[Reply]:
     """Return the answers of an exam whose questions have options.
 
     Args:
-        questions: as published; rows: answers to them, in any order and sample.
+        questions: as published; rows: answers to them, in any order and sample; shown: whether the options were.
     """
     known = {question.id: question for question in questions}
     others = _others(
@@ -69,7 +69,7 @@ def replies_of_rows(questions: Sequence[Question], rows: Iterable[AnswerRow]) ->
         for part in question.parts
         if part.text_field == "emotion"
     )
-    return [_reply_of_row(known[row.question], row, others.get(row.question, frozenset())) for row in rows]
+    return [_reply_of_row(known[row.question], row, others.get(row.question, frozenset()), shown) for row in rows]
 
 
 def _reply(one: Examined, mark: Mark, mode: Mode, others: frozenset[str]) -> Reply:
@@ -87,7 +87,7 @@ def _reply(one: Examined, mark: Mark, mode: Mode, others: frozenset[str]) -> Rep
     )
 
 
-def _reply_of_row(question: Question, row: AnswerRow, others: frozenset[str]) -> Reply:
+def _reply_of_row(question: Question, row: AnswerRow, others: frozenset[str], shown: bool) -> Reply:
     parts = reordered(question, row.order).parts
     picks = row.lenient or (None,) * len(parts)
     return Reply(
@@ -100,6 +100,7 @@ def _reply_of_row(question: Question, row: AnswerRow, others: frozenset[str]) ->
             for part, pick in zip(parts, picks, strict=True)
         ),
         others=others,
+        shown=shown,
     )
 
 

@@ -60,12 +60,17 @@ class ExamResult(BaseModel):
 
 
 def score_exam(
-    benchmark: Benchmark, questions: Sequence[Question], rows: Sequence[AnswerRow], majority: bool = False
+    benchmark: Benchmark,
+    questions: Sequence[Question],
+    rows: Sequence[AnswerRow],
+    majority: bool = False,
+    shown: bool = True,
 ) -> ExamResult:
     """Score all rows of one exam.
 
     Args:
         questions: as published; rows: one per question, order, and sample.
+        shown: whether the options stood in a list, as they do not where their texts' likelihoods are compared.
         majority: whether the samples of one order count as one answer, the most common one.
     """
     asked = rows
@@ -88,7 +93,7 @@ def score_exam(
         return ExamResult(**known, **_points(benchmark, questions, rows))
     shares = [fmean(row.points or 0.0 for row in by_question[question.id]) for question in questions]
     clusters = [question.cluster for question in questions]
-    replies = replies_of_rows(questions, rows)
+    replies = replies_of_rows(questions, rows, shown)
     read = [row.points or 0.0 for row in rows if row.answered]
     return ExamResult(
         **known,

@@ -87,7 +87,9 @@ class Models:
                 if key not in built:
                     built[key] = self._build(spec, stack)
                 if server not in gates:
-                    gates[server] = Gate(spec.identity, self._most(spec), spec.patience, self.announce)
+                    # In this process so many are answered together, while as many gather for the next batch.
+                    most = self._most(spec) * (2 if spec.provider == TRANSFORMERS else 1)
+                    gates[server] = Gate(spec.identity, most, spec.patience, self.announce)
                 engine, name, weights = built[key]
                 gate = self.gates[role] = gates[server]
                 self.weights[role] = weights

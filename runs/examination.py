@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import dspy
+from dspy import lm15
 from pydantic import ValidationError
 from rich.console import Console
 
@@ -39,6 +40,7 @@ from runs.pool import run_units
 from runs.progress import show_progress
 
 EXAMINEE = "examinee"
+CALLS = 64  # at once, unless the model's spec says otherwise: as many share a batch in this process
 SETTINGS = "exam.json"
 PREDICTIONS = "predictions"
 
@@ -95,21 +97,21 @@ def sit(sitting: Sitting, folder: Path, console: Console) -> dict[str, tuple[lis
         stack.enter_context(hold_folder(folder, check=lambda: _refuse_foreign(folder)))
         _claim(folder, sitting.settings())
         ledger = stack.enter_context(Ledger("exam", folder / "calls.jsonl"))
-        models = stack.enter_context(Models({EXAMINEE: sitting.spec}, ledger, takes_cut=True))
+        models = stack.enter_context(Models({EXAMINEE: sitting.spec}, ledger, CALLS, takes_cut=True))
         # A student that was tuned again has the name of the one before.
         _claim(folder, {"weights": hashlib.sha256(models.weights[EXAMINEE].encode()).hexdigest()[:12]})
         lm = models.lms[EXAMINEE]
         engine = lm.engine
         assert isinstance(engine, ResilientEngine)
-        scorer = engine.engine
+        ranker = engine.engine
         for benchmark, questions in asked.items():
             ask = Ask(
                 benchmark, sitting.mode, sitting.thinking, sitting.official, sitting.spec.model,
-                scorer if isinstance(scorer, InProcessEngine) else None,
+                ranker if isinstance(ranker, InProcessEngine) else None,
             )  # fmt: skip
             rows = _ask_all(sitting, ask, questions, lm, engine, folder, console)
             found[benchmark.name] = questions, rows
-            if "task" in questions[0].about:
+            if "task" in questions[0].about and not all(row.error for row in rows):
                 official = sitting.official is not None
                 write_predictions(folder / PREDICTIONS, sitting.spec.model, questions, rows, official)
     return found
@@ -149,6 +151,34 @@ def check_model(sitting: Sitting) -> None:
         )
 
 
+@dataclass(frozen=True)
+class _Unit:
+    """A question to ask once: as it stands in one order, its prompt's fingerprint, and its length in characters."""
+
+    shown: Question
+    order: int
+    sample: int
+    prompt: str
+    length: int
+
+    @property
+    def id(self) -> str:
+        return row_id(self.shown, self.order, self.sample)
+
+    @property
+    def keys(self) -> tuple[int, ...]:
+        return tuple(part.key for part in self.shown.parts)
+
+
+def _list_units(sitting: Sitting, ask: Ask, questions: Sequence[Question]) -> Iterator[_Unit]:
+    for question, order in product(questions, range(sitting.orders)):
+        shown = reordered(question, order)
+        messages = ask.show(shown)
+        length = sum(len(message["content"]) for message in messages)
+        for sample in range(sitting.samples):
+            yield _Unit(shown, order, sample, fingerprint(messages), length)
+
+
 def _ask_all(
     sitting: Sitting,
     ask: Ask,
@@ -159,20 +189,22 @@ def _ask_all(
     console: Console,
 ) -> list[AnswerRow]:
     name = ask.benchmark.name
-    wanted = {row_id(*unit): unit for unit in product(questions, range(sitting.orders), range(sitting.samples))}
+    wanted = {unit.id: unit for unit in _list_units(sitting, ask, questions)}
     with Journal(folder / f"{name}.jsonl") as journal, show_progress(console, "exam") as update:
         done = {key: _read_row(journal, key, row) for key, row in journal.latest().items() if key in wanted}
         for key, row in done.items():
-            question, order, _ = wanted[key]
-            shown = reordered(question, order)
-            if row.prompt != fingerprint(ask.show(shown)) or row.keys != tuple(part.key for part in shown.parts):
+            unit = wanted[key]
+            if row.prompt != unit.prompt or row.keys != unit.keys:
                 raise RunError(
                     f"{journal.path} answers another question as {key}: the data or the prompts have changed since; "
                     "name another folder with --out"
                 )
         todo = [unit for key, unit in wanted.items() if key not in done or done[key].error]
-        threads = 1 if sitting.mode != "generate" else sitting.spec.concurrency or 32
-        for row in run_units(todo, lambda unit: _answer(sitting, ask, lm, engine, *unit), threads):
+        # Prompts of like length one after another: in a batch, padding costs as much as text.
+        todo.sort(key=lambda unit: unit.length)
+        # A batch is computed in this process while others make the next one.
+        threads = (sitting.spec.concurrency or CALLS) * (2 if sitting.spec.provider == TRANSFORMERS else 1)
+        for row in run_units(todo, lambda unit: _answer(sitting, ask, lm, engine, unit), threads):
             journal.append(row.model_dump(mode="json"))
             done[row.id] = row
             update(len(done), len(wanted), name)
@@ -186,21 +218,19 @@ def _read_row(journal: Journal, key: str, row: dict[str, Any]) -> AnswerRow:
         raise RunError(f"{journal.path}: {key} is no row of an exam; remove the line and run again") from error
 
 
-def _answer(
-    sitting: Sitting, ask: Ask, lm: dspy.LM, engine: ResilientEngine, question: Question, order: int, sample: int
-) -> AnswerRow:
-    shown = reordered(question, order)
+def _answer(sitting: Sitting, ask: Ask, lm: dspy.LM, engine: ResilientEngine, unit: _Unit) -> AnswerRow:
     known: dict[str, Any] = {
-        "id": row_id(question, order, sample), "question": question.id, "order": order, "sample": sample,
-        "model": sitting.spec.identity, "prompt": fingerprint(ask.show(shown)),
-        "keys": tuple(part.key for part in shown.parts),
+        "id": unit.id, "question": unit.shown.id, "order": unit.order, "sample": unit.sample,
+        "model": sitting.spec.identity, "prompt": unit.prompt, "keys": unit.keys,
     }  # fmt: skip
     seed = sitting.spec.seed
-    seeded = lm if not sample else lm.copy(rollout_id=sample, seed=None if seed is None else seed + sample)
+    seeded = lm
+    if unit.sample:
+        seeded = lm.copy(rollout_id=unit.sample, seed=None if seed is None else seed + unit.sample)
     try:
         with dspy.context(lm=seeded, trace=[], disable_history=True):
-            prediction = ask(question=shown)
-    except dspy.LMError as error:
+            prediction = ask(question=unit.shown)
+    except (dspy.LMError, lm15.LM15Error) as error:  # of a likelihood, which is not asked through DSPy, the second
         return AnswerRow(**known, error=reason_of(error))
     response = engine.last if sitting.mode == "generate" else None
     if response is not None:
@@ -209,7 +239,7 @@ def _answer(
             "input_tokens": response.usage.input_tokens,
             "output_tokens": response.usage.output_tokens,
         }
-    return AnswerRow(**known, raw=prediction.raw, **mark_answer(ask.benchmark, shown, prediction.answer))
+    return AnswerRow(**known, raw=prediction.raw, **mark_answer(ask.benchmark, unit.shown, prediction.answer))
 
 
 def _refuse_foreign(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""One loaded model: batched generation and option likelihoods."""
+"""One loaded model: batched generation and likelihoods."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
@@ -25,13 +26,14 @@ from corpus.text import MAX_REASON
 from lms.hub import check_model
 from lms.in_process.chat import Chat
 from lms.in_process.ends import RowEnds, cut_at_stop
-from lms.in_process.job import Answer, Job
+from lms.in_process.job import Answer, Job, Ranking, Scores
+from lms.in_process.likelihood import rank_texts
+from lms.in_process.rows import AT_ONCE, PADDING, Rows
 from lms.in_process.sampling import GumbelMax
 
 # While transformers builds a model, torch's default type and some of its functions are changed for the whole process,
 # so one thread at a time loads or computes.
 _TORCH = threading.Lock()
-_PADDING = 0  # any token will do, the attention mask hides it
 # What the libraries raise for folders that are missing, cut off, of another kind, or too large for the machine.
 _UNLOADABLE = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError, StrictDataclassError)
 
@@ -83,54 +85,41 @@ class Checkpoint:
             torch.OutOfMemoryError: the batch is too large for the device.
             RuntimeError, ValueError, IndexError: torch or transformers cannot run it.
         """
-        width = max(len(job.prompt) for job in jobs)
-        padding = [width - len(job.prompt) for job in jobs]
-        prompts = [[_PADDING] * pad + job.prompt for pad, job in zip(padding, jobs, strict=True)]
-        mask = [[0] * pad + [1] * (width - pad) for pad in padding]
-        rows = RowEnds(jobs, width, self._end_tokens | _as_set(self.chat.tokenizer.eos_token_id), self.chat.decode)
+        most = max(job.max_tokens for job in jobs)
         with _TORCH, torch.inference_mode():
+            rows = Rows(self.model, [job.prompt for job in jobs], most)
+            width = rows.ids.shape[1]
+            end_tokens = self._end_tokens | _as_set(self.chat.tokenizer.eos_token_id)
+            ends = RowEnds(jobs, width, end_tokens, self.chat.decode)
+            kept: dict[str, Any] = {}
+            if rows.cache is not None:
+                kept = {"past_key_values": rows.cache, "prefill_chunk_size": max(1, AT_ONCE // len(jobs))}
             output = self.model.generate(
-                input_ids=torch.tensor(prompts, device=self.device),
-                attention_mask=torch.tensor(mask, device=self.device),
-                max_new_tokens=max(job.max_tokens for job in jobs),
+                input_ids=rows.ids,
+                attention_mask=rows.mask,
+                max_new_tokens=most,
                 do_sample=False,
-                pad_token_id=_PADDING,
+                pad_token_id=PADDING,
                 logits_processor=LogitsProcessorList([GumbelMax(jobs, self.device)]),
-                stopping_criteria=StoppingCriteriaList([rows]),
+                stopping_criteria=StoppingCriteriaList([ends]),
+                **kept,
             )
         answers = []
-        for job, ids, end in zip(jobs, output[:, width:].tolist(), rows.ends, strict=True):
+        for job, ids, end in zip(jobs, output[:, width:].tolist(), ends.ends, strict=True):
             assert end is not None, "every row ends at its own limit, if not before"
             tokens, stopped = end
             answers.append(Answer(cut_at_stop(self.chat.decode(ids[:tokens]), job.stop), tokens, stopped))
         return answers
 
-    def score(
-        self, messages: Sequence[dict[str, str]], candidates: Sequence[str], per_token: bool = True
-    ) -> list[float]:
-        """Return the log-probability of each candidate answer to ``messages``, as the mean per token or in total.
+    def rank(self, rankings: Sequence[Ranking], most_rows: int) -> list[Scores]:
+        """Return how likely the texts of each ranking are; see `lms.in_process.likelihood.rank_texts`.
 
-        Only tokens after the candidates' common prefix count, so that what they share decides nothing.  The prompt
-        and the common prefix are run once and their keys and values are shared.
+        Raises:
+            torch.OutOfMemoryError: the batch is too large for the device.
+            RuntimeError, ValueError, IndexError: torch or transformers cannot run it.
         """
-        prompt = self.chat.encode(self.chat.render(messages))
-        endings = [self.chat.encode(text) for text in candidates]
-        shared = _common_prefix(endings)
-        shared = min(shared, min(len(ids) for ids in endings) - 1)
-        prefix = prompt + endings[0][:shared]
-        tails = [ids[shared:] for ids in endings]
-        width = max(map(len, tails))
-        padded = torch.tensor([tail + [0] * (width - len(tail)) for tail in tails], device=self.device)
         with _TORCH, torch.inference_mode():
-            start = self.model(torch.tensor([prefix], device=self.device), use_cache=True)
-            cache = start.past_key_values
-            cache.batch_repeat_interleave(len(tails))
-            after = self.model(padded, past_key_values=cache).logits
-        first = start.logits[:, -1:].expand(len(tails), -1, -1)
-        logprobs = torch.log_softmax(torch.cat([first, after[:, :-1]], dim=1).float(), dim=-1)
-        chosen = logprobs.gather(-1, padded[..., None])[..., 0]
-        sums = [float(chosen[index, : len(tail)].sum()) for index, tail in enumerate(tails)]
-        return [total / len(tail) if per_token else total for total, tail in zip(sums, tails, strict=True)]
+            return rank_texts(self.model, self.chat.encode, rankings, most_rows)
 
 
 def _tokenizer_path(path: str) -> str:
@@ -155,12 +144,3 @@ def _as_set(tokens: int | Sequence[int] | None) -> set[int]:
     if tokens is None:
         return set()
     return {tokens} if isinstance(tokens, int) else set(tokens)
-
-
-def _common_prefix(sequences: Sequence[Sequence[int]]) -> int:
-    length = 0
-    for column in zip(*sequences, strict=False):
-        if len(set(column)) > 1:
-            break
-        length += 1
-    return length

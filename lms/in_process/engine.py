@@ -1,5 +1,7 @@
 """A DSPy engine for a local transformers model: requests of many threads are answered in batches.
 
+Beside writing answers it ranks given ones by their likelihood, in batches too.
+
 An engine serves its own checkpoint, and any other that a request names as ``transformers/PATH``: a tuned copy of an
 LM, whose engine it shares, is answered with the tuned weights.
 """
@@ -19,7 +21,7 @@ from dspy.lm15 import Message, Request, Response, TextPart, Usage
 from corpus.errors import ModelError
 from corpus.text import reason_of
 from lms.in_process.chat import PROVIDER, Chat
-from lms.in_process.job import Answer, Job
+from lms.in_process.job import Answer, Job, Ranking, Scores, Step
 from lms.in_process.shelf import Shelf, free_memory
 
 MAX_WAIT = 0.01  # seconds without a further request after which a batch is run
@@ -28,7 +30,9 @@ MAX_TOKENS = 256  # of an answer whose request names no limit
 PREFIX = "transformers/"  # of a model string that names a checkpoint by its path
 
 _FINGERPRINT = re.compile(r"#[0-9a-f]{12}$")
-_Entry = tuple[str, Job, Future[Answer]]  # path of the checkpoint, what is asked of it, where the answer goes
+_Asked = Job | Ranking
+_Given = Answer | Scores
+_Entry = tuple[str, _Asked, Future[Any]]  # path of the checkpoint, what is asked of it, where that which it gives goes
 
 
 class InProcessEngine:
@@ -127,12 +131,7 @@ class InProcessEngine:
         """
         path = self._path_of(request.model)
         job = self._job(request, self._chat_of(path))
-        future: Future[Answer] = Future()
-        with self._gate:
-            if self._closed:
-                raise lm15.NotConfiguredError(f"the engine of {self.path} is closed", provider=PROVIDER)
-            self._queue.put((path, job, future))
-        answer = future.result()
+        answer: Answer = self._ask(path, job)
         return Response(
             id=None,
             model=request.model,
@@ -141,12 +140,32 @@ class InProcessEngine:
             usage=Usage(input_tokens=len(job.prompt), output_tokens=answer.tokens),
         )
 
-    def score(
-        self, messages: Sequence[dict[str, str]], candidates: Sequence[str], per_token: bool = True
-    ) -> list[float]:
-        """Return what its own checkpoint gives each candidate answer to ``messages``; see `Checkpoint.score`."""
-        with self.shelf.borrow(self.path) as checkpoint:
-            return checkpoint.score(messages, candidates, per_token)
+    def rank(self, messages: Sequence[dict[str, str]], steps: Sequence[Step]) -> Scores:
+        """Return how likely its own checkpoint finds the texts of each step as answers to ``messages``.
+
+        The texts of a step follow what was likeliest in the steps before it, the first of equals; questions of other
+        threads are ranked in the same batch.
+
+        Returns:
+            Per step the log-probability of each of its texts: the mean per token or the total, as the step says, of
+            the tokens after what all its texts begin with.
+
+        Raises:
+            lm15.LM15Error: as `complete`.
+        """
+        prompt = self.chat.encode(self.chat.render(messages))
+        room = sum(max(len(self.chat.encode(text)) for text in step.texts) for step in steps)
+        self._check(self.chat, len(prompt), room, "texts of")
+        scores: Scores = self._ask(self.path, Ranking(prompt, tuple(steps), room))
+        return scores
+
+    def _ask(self, path: str, asked: _Asked) -> Any:
+        future: Future[Any] = Future()
+        with self._gate:
+            if self._closed:
+                raise lm15.NotConfiguredError(f"the engine of {self.path} is closed", provider=PROVIDER)
+            self._queue.put((path, asked, future))
+        return future.result()
 
     def _path_of(self, model: str) -> str:
         return path_of(model) or self.path
@@ -166,27 +185,30 @@ class InProcessEngine:
         config = request.config
         prompt = chat.encode(chat.render(_messages_of(request)))
         max_tokens = config.max_tokens or MAX_TOKENS
+        self._check(chat, len(prompt), max_tokens, "max_tokens")
+        return Job(prompt, max_tokens, config.temperature or 0.0, config.top_p, config.top_k, config.seed, config.stop)
+
+    def _check(self, chat: Chat, prompt: int, answer: int, named: str) -> None:
         limits = [limit for limit in (self.num_ctx, chat.positions) if limit is not None]
-        if limits and len(prompt) + max_tokens > min(limits):
+        if limits and prompt + answer > min(limits):
             raise lm15.ContextLengthError(
-                f"{len(prompt)} prompt tokens and max_tokens {max_tokens} are more than {min(limits)} "
+                f"{prompt} prompt tokens and {named} {answer} are more than {min(limits)} "
                 f"(num_ctx: {self.num_ctx or 'not set'}, the model's own limit: {chat.positions or 'none'}); "
                 "shorten the prompt, lower max_tokens, or raise num_ctx up to the model's own limit",
                 provider=PROVIDER,
             )
-        return Job(prompt, max_tokens, config.temperature or 0.0, config.top_p, config.top_k, config.seed, config.stop)
 
     def _serve(self) -> None:
         batch: list[_Entry] = []
         try:
             while batch := self._next_batch():
-                for path, entries in _by_checkpoint(batch).items():
-                    outcomes = self._outcomes([job for _, job, _ in entries], path)
+                for (path, _), entries in _by_kind(batch).items():
+                    outcomes = self._outcomes([asked for _, asked, _ in entries], path)
                     for (_, _, future), outcome in zip(entries, outcomes, strict=True):
-                        if isinstance(outcome, Answer):
-                            future.set_result(outcome)
-                        else:
+                        if isinstance(outcome, lm15.LM15Error):
                             future.set_exception(outcome)
+                        else:
+                            future.set_result(outcome)
         finally:  # an error that nobody foresaw ends the worker, but must leave nobody waiting
             with self._gate:
                 self._closed = True
@@ -214,14 +236,17 @@ class InProcessEngine:
             batch.append(entry)
         return batch
 
-    def _outcomes(self, jobs: list[Job], path: str | None = None) -> list[Answer | lm15.LM15Error]:
-        """Return an answer or an error for each job.  A batch that takes too much memory is run in halves."""
+    def _outcomes(self, jobs: Sequence[_Asked], path: str | None = None) -> list[_Given | lm15.LM15Error]:
+        """Return what each job asks for, or an error.  A batch that takes too much memory is run in halves.
+
+        The jobs are of one kind.
+        """
         import torch
 
         kind: type[lm15.LM15Error] = lm15.ServerError
         halve = False
         try:
-            return [*self._generate(jobs, path or self.path)]
+            return [*self._compute(jobs, path or self.path)]
         except ModelError as error:
             kind, reason = lm15.UnsupportedModelError, str(error)
         except torch.OutOfMemoryError as error:
@@ -235,9 +260,11 @@ class InProcessEngine:
             return self._outcomes(jobs[:middle], path) + self._outcomes(jobs[middle:], path)
         return [kind(reason, provider=PROVIDER) for _ in jobs]
 
-    def _generate(self, jobs: list[Job], path: str) -> list[Answer]:
+    def _compute(self, jobs: Sequence[_Asked], path: str) -> Sequence[_Given]:
         with self.shelf.borrow(path) as checkpoint:
-            return checkpoint.generate(jobs)
+            if rankings := [job for job in jobs if isinstance(job, Ranking)]:
+                return checkpoint.rank(rankings, self.max_batch)
+            return checkpoint.generate([job for job in jobs if isinstance(job, Job)])
 
 
 def path_of(model: str) -> str:
@@ -245,10 +272,12 @@ def path_of(model: str) -> str:
     return _FINGERPRINT.sub("", model).removeprefix(PREFIX) if model.startswith(PREFIX) else ""
 
 
-def _by_checkpoint(batch: list[_Entry]) -> dict[str, list[_Entry]]:
-    entries: dict[str, list[_Entry]] = {}
+def _by_kind(batch: list[_Entry]) -> dict[tuple[str, type[_Asked]], list[_Entry]]:
+    """Part a batch by checkpoint and by what is asked of it."""
+    entries: dict[tuple[str, type[_Asked]], list[_Entry]] = {}
     for entry in batch:
-        entries.setdefault(entry[0], []).append(entry)
+        path, asked, _ = entry
+        entries.setdefault((path, type(asked)), []).append(entry)
     return entries
 
 

@@ -57,9 +57,10 @@ class Shelf:
         """Unload a checkpoint, once nobody uses it; one that is not loaded is none of our business."""
         with self._changed:
             self._changed.wait_for(lambda: not self._users[path] and path not in self._loading)
-            self._checkpoints.pop(path, None)
+            gone = self._checkpoints.pop(path, None) is not None
             self._changed.notify_all()
-        free_memory()
+        if gone:
+            free_memory()
 
     def _take(self, path: str) -> Checkpoint:
         with self._changed:
@@ -68,12 +69,14 @@ class Shelf:
                     self._users[path] += 1
                     self._checkpoints.move_to_end(path)
                     return self._checkpoints[path]
-                if path not in self._loading and self._make_room():
+                if path not in self._loading and (gone := self._make_room()) is not None:
                     self._loading.add(path)
                     break
                 self._changed.wait()
         checkpoint = None
         try:
+            if gone:
+                free_memory()
             checkpoint = _load(path)
         finally:
             with self._changed:
@@ -84,13 +87,16 @@ class Shelf:
                 self._changed.notify_all()
         return checkpoint
 
-    def _make_room(self) -> bool:
+    def _make_room(self) -> list[str] | None:
+        """Return the paths that gave way for one more; None where there is no room as long as all are in use."""
+        gone = []
         while len(self._checkpoints) + len(self._loading) >= self.most:
             idle = next((path for path in self._checkpoints if not self._users[path]), None)
             if idle is None:
-                return False
+                return None
             del self._checkpoints[idle]
-        return True
+            gone.append(idle)
+        return gone
 
 
 def free_memory() -> None:
@@ -105,5 +111,4 @@ def free_memory() -> None:
 def _load(path: str) -> Checkpoint:
     from lms.in_process.checkpoint import Checkpoint
 
-    free_memory()  # of one that may just have been taken off the shelf
     return Checkpoint(path)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import dspy
@@ -12,6 +12,7 @@ from corpus.records import ApplicationItem, UnderstandingItem
 from eval.benchmarks import Answer, reordered
 from eval.benchmarks.emobench import question_of
 from eval.exam import Exam, keys_of
+from lms.in_process.job import Step
 from signatures.formats import AnswerFormat
 
 
@@ -39,16 +40,17 @@ class Parrot:
 
 
 class Judge:
-    """A scorer that likes one text per call, and remembers the candidates."""
+    """A ranker that likes some texts, and remembers what it was asked."""
 
     def __init__(self, likes: Callable[[str], bool]):
-        self.likes, self.calls = likes, list[list[str]]()
+        self.likes, self.steps = likes, list[Step]()
 
-    def score(self, messages: list[dict[str, str]], candidates: list[str], per_token: bool = True) -> list[float]:
+    def rank(self, messages: Sequence[dict[str, str]], steps: Sequence[Step]) -> list[list[float]]:
         assert [message["role"] for message in messages] == ["user"]
-        assert per_token == ("cause" in candidates[0] or "option" in candidates[0]), "labels are compared in total"
-        self.calls.append(candidates)
-        return [0.0 if self.likes(text) else -5.0 for text in candidates]
+        for step in steps:
+            assert step.per_token == ("emotion" not in step.texts[0]), "labels are compared in total"
+        self.steps += steps
+        return [[0.0 if self.likes(text) else -5.0 for text in step.texts] for step in steps]
 
 
 @contextmanager
@@ -107,17 +109,20 @@ def test_the_likeliest_option_is_picked(ea: ApplicationItem) -> None:
     assert answer.answer == Answer((3,), (3,), ("likelihood",))
     assert json.loads(answer.raw) == [3]
     assert answer.scores == [[-5.0, -5.0, -5.0, 0.0]]
-    assert [json.loads(text + "}")["option"] for text in judge.calls[0]] == list(ea.choices)
+    (step,) = judge.steps
+    assert [json.loads(text + "}")["option"] for text in step.texts] == list(ea.choices)
 
 
-def test_the_cause_is_scored_after_the_emotion_that_was_picked(eu: UnderstandingItem) -> None:
+def test_the_cause_follows_the_emotion(eu: UnderstandingItem) -> None:
     judge = Judge(lambda text: eu.cause_choices[3] in text or text.endswith(f'"{eu.emotion_choices[5]}"'))
     answer = Exam("likelihood", "letter", judge)(item=eu)
     assert answer.answer.lenient == (5, 3)
     assert answer.scores == [[-5.0] * 5 + [0.0], [-5.0] * 3 + [0.0]]
-    emotions, causes = ([json.loads(text + "}") for text in call] for call in judge.calls)
-    assert emotions == [{"emotion": choice} for choice in eu.emotion_choices]
-    assert causes == [{"emotion": eu.emotion_choices[5], "cause": choice} for choice in eu.cause_choices]
+    emotions, causes = (step.texts for step in judge.steps)
+    assert [json.loads(text + "}") for text in emotions] == [{"emotion": choice} for choice in eu.emotion_choices]
+    assert [json.loads(emotions[5] + text + "}") for text in causes] == [
+        {"emotion": eu.emotion_choices[5], "cause": choice} for choice in eu.cause_choices
+    ]
 
 
 def test_an_answer_in_the_form_asked_for_stands_in_the_trace_by_its_fields(eu: UnderstandingItem) -> None:

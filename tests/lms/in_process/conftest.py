@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,14 @@ from transformers import (
     AutoTokenizer,
     GemmaConfig,
     GemmaForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    Lfm2Config,
+    Lfm2ForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
     MistralConfig,
     MistralForCausalLM,
     Qwen2Config,
@@ -106,3 +113,28 @@ def checkpoint(student: Path) -> Checkpoint:
 def engine(student: Path) -> Iterator[InProcessEngine]:
     with InProcessEngine(str(student), max_batch=4) as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def model_of(checkpoint: Checkpoint) -> Callable[[str], Any]:
+    """Give a model with random weights by name: an architecture, or one that keeps what it has read in another way."""
+
+    @cache
+    def make(name: str) -> Any:
+        size = {"vocab_size": len(checkpoint.chat.tokenizer), "eos_token_id": 1, "pad_token_id": 0}
+        torch.manual_seed(3)
+        if name == "sliding":  # a window that is shorter than the prompts
+            return MistralForCausalLM(MistralConfig(**size, **SIZES, sliding_window=9)).eval()
+        if name == "positions":  # learned for each place
+            return GPT2LMHeadModel(GPT2Config(**size, n_embd=32, n_layer=2, n_head=2, n_positions=512)).eval()
+        if name == "hybrid":  # convolutions beside attention
+            kinds = ["conv", "full_attention"]
+            return Lfm2ForCausalLM(
+                Lfm2Config(**size, **SIZES, layer_types=kinds, block_auto_adjust_ff_dim=False)
+            ).eval()
+        if name == "recurrent":
+            return MambaForCausalLM(MambaConfig(**size, hidden_size=32, state_size=4, num_hidden_layers=2)).eval()
+        config_class, model_class = ARCHITECTURES[name]
+        return model_class(config_class(**size, **SIZES)).eval()
+
+    return make

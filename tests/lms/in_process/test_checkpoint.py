@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,10 +12,9 @@ from scipy.stats import chisquare
 
 from corpus.errors import ModelError
 from lms.in_process.checkpoint import Checkpoint
-from lms.in_process.job import Answer, Job
+from lms.in_process.job import Answer, Job, Ranking, Step
 from tests.lms.in_process.conftest import ARCHITECTURES
 
-CANDIDATES = ['{"option": "She waited."', '{"option": "Ada came back from the yard."', '{"option": "Who moved it?"']
 ASK = [{"role": "user", "content": "Who was warm?"}]
 QUESTIONS = [f"Who moved ladder {n}? " + "The kettle was warm. " * (n % 4) for n in range(8)]
 
@@ -32,49 +32,10 @@ def greedy_ids(checkpoint: Checkpoint, prompt: list[int], length: int) -> list[i
     return ids[len(prompt) :]
 
 
-def plain_score(checkpoint: Checkpoint, candidates: list[str]) -> list[float]:
-    """Mean log-probability after the common prefix, each whole sequence run by itself."""
-    head = prompt_of(checkpoint, ASK[0]["content"])
-    tails = [checkpoint.chat.encode(text) for text in candidates]
-    shared = 0
-    while len({tuple(tail[: shared + 1]) for tail in tails}) == 1 and shared < min(map(len, tails)) - 1:
-        shared += 1
-    scores = []
-    for tail in tails:
-        ids = torch.tensor([head + tail], device=checkpoint.device)
-        with torch.inference_mode():
-            logprobs = torch.log_softmax(checkpoint.model(ids).logits[0].float(), dim=-1)
-        places = range(len(head) + shared, ids.shape[1])
-        scores.append(sum(float(logprobs[n - 1, ids[0, n]]) for n in places) / len(places))
-    return scores
-
-
 def test_the_answer_is_greedy(checkpoint: Checkpoint) -> None:
     prompt = prompt_of(checkpoint, "Who was warm?")
     (answer,) = checkpoint.generate([Job(prompt, 6)])
     assert answer == Answer(checkpoint.chat.decode(greedy_ids(checkpoint, prompt, 6)), 6, stopped=False)
-
-
-@pytest.mark.parametrize("candidates", [CANDIDATES, CANDIDATES[:1], ["a", "a b"], ["She waited.", "Ada"]])
-def test_scores_are_mean_log_probabilities_after_the_common_prefix(
-    checkpoint: Checkpoint, candidates: list[str]
-) -> None:
-    assert checkpoint.score(ASK, candidates) == pytest.approx(plain_score(checkpoint, candidates), abs=1e-4)
-
-
-def test_a_total_score_does_not_favour_an_answer_whose_end_its_beginning_gives_away(checkpoint: Checkpoint) -> None:
-    short, long = "Joy", "Joy and joy and joy and joy"
-    total_short, total_long = checkpoint.score(ASK, [short, long], per_token=False)
-    assert total_short > total_long, "more words are never likelier in total"
-    means = checkpoint.score(ASK, CANDIDATES)
-    totals = checkpoint.score(ASK, CANDIDATES, per_token=False)
-    assert all(total <= mean + 1e-6 for mean, total in zip(means, totals, strict=True))
-
-
-def test_scores_do_not_depend_on_the_company(checkpoint: Checkpoint) -> None:
-    forward, backward = checkpoint.score(ASK, CANDIDATES), checkpoint.score(ASK, CANDIDATES[::-1])
-    assert forward == pytest.approx(backward[::-1], abs=1e-4)
-    assert len(set(forward)) == 3
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -92,6 +53,21 @@ def test_each_architecture_answers_alone_as_in_company(architectures: dict[str, 
     greedy = greedy_ids(checkpoint, jobs[0].prompt, 12)
     assert not {1, 2} & set(greedy), "no end token, or the next line compares too little"
     assert alone[0].text == checkpoint.chat.decode(greedy), "the checkpoint's repetition penalty must not show"
+
+
+@pytest.mark.parametrize("name", [*ARCHITECTURES, "sliding", "positions"])
+def test_prompts_that_begin_alike_are_answered_as_alone(
+    name: str, checkpoint: Checkpoint, model_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "model", model_of(name))
+    opening = prompt_of(checkpoint, "The kettle was still warm when Ada came back from the yard. Who moved the ladder?")
+    jobs = [Job([*opening, *prompt_of(checkpoint, text)], 12) for text in QUESTIONS]
+    assert len({len(job.prompt) for job in jobs}) > 2
+    answers = checkpoint.generate(jobs)
+    assert [answer.text for answer in answers] == [
+        checkpoint.chat.decode(greedy_ids(checkpoint, job.prompt, answer.tokens))
+        for job, answer in zip(jobs, answers, strict=True)
+    ]
 
 
 def test_sampled_first_tokens_follow_the_softmax(checkpoint: Checkpoint) -> None:
@@ -187,7 +163,9 @@ def test_an_adapter_loads_beside_its_base_and_answers_otherwise(
         assert not torch.allclose(logits, checkpoint.model(ids).logits, atol=0.1)
     job = Job(ids[0].tolist(), 8)
     assert adapted.generate([job]) != checkpoint.generate([job])
-    assert adapted.score(ASK, CANDIDATES) == pytest.approx(plain_score(adapted, CANDIDATES), abs=1e-4)
+    ranking = Ranking(ids[0].tolist(), (Step(("She waited.", "Ada came back from the yard.")),), room=16)
+    ((adapted_scores,),), ((own_scores,),) = adapted.rank([ranking], 8), checkpoint.rank([ranking], 8)
+    assert adapted_scores != pytest.approx(own_scores, abs=0.01)
 
 
 def test_an_adapter_with_a_tokenizer_of_its_own_uses_it(adapter: Path, student: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +20,9 @@ from dspy.lm15 import Config, ImagePart, Message, Request, Response, TextPart
 from corpus.errors import ModelError
 from lms.in_process.checkpoint import Checkpoint
 from lms.in_process.engine import WORKER, InProcessEngine
-from lms.in_process.job import Answer, Job
+from lms.in_process.job import Answer, Job, Ranking, Scores, Step
 from lms.in_process.shelf import Shelf
-from tests.lms.in_process.test_checkpoint import ASK, CANDIDATES, QUESTIONS, greedy_ids, prompt_of
+from tests.lms.in_process.test_checkpoint import ASK, QUESTIONS, greedy_ids, prompt_of
 
 
 def ask(engine: InProcessEngine, text: str, max_tokens: int | None = 8, **settings: Any) -> Response:
@@ -83,11 +84,34 @@ def test_an_answer_ends_before_the_end_token(student: Path, checkpoint: Checkpoi
     assert (limited.finish_reason, limited.message.text) == ("length", stopped.message.text)
 
 
-def test_the_engine_scores_as_its_checkpoint_does(engine: InProcessEngine, checkpoint: Checkpoint) -> None:
-    for per_token in (True, False):
-        assert engine.score(ASK, CANDIDATES, per_token) == pytest.approx(
-            checkpoint.score(ASK, CANDIDATES, per_token), abs=1e-5
-        )
+def test_texts_are_ranked_for_many_threads_in_batches(
+    engine: InProcessEngine, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = (Step(("She waited.", "Ada came back.", "Who?")), Step((" Then", " Never again"), per_token=False))
+    sizes: list[int] = []
+    ranking = Checkpoint.rank
+
+    def note(self: Checkpoint, rankings: Sequence[Ranking], most_rows: int) -> list[Scores]:
+        sizes.append(len(rankings))
+        return ranking(self, rankings, most_rows)
+
+    monkeypatch.setattr(Checkpoint, "rank", note)
+    with ThreadPoolExecutor(8) as pool:
+        asked = [[{"role": "user", "content": text}] for text in QUESTIONS]
+        writes = [pool.submit(ask, engine, text) for text in QUESTIONS[:2]]
+        found = list(pool.map(lambda messages: engine.rank(messages, steps), asked))
+    assert sorted(sizes) != [1] * len(QUESTIONS)
+    assert sum(sizes) == len(QUESTIONS)
+    assert max(sizes) <= engine.max_batch
+    assert all(write.result().message.text for write in writes), "answers are written beside"
+    for text, scores in zip(QUESTIONS, found, strict=True):
+        (alone,) = ranking(checkpoint, [Ranking(prompt_of(checkpoint, text), steps, room=16)], 8)
+        assert [own == pytest.approx(its, abs=1e-4) for own, its in zip(scores, alone, strict=True)] == [True, True]
+
+
+def test_a_ranking_that_does_not_fit_the_context_is_refused(engine: InProcessEngine) -> None:
+    with pytest.raises(lm15.ContextLengthError, match="prompt tokens and texts of"):
+        engine.rank(ASK, [Step(("She waited. " * 900, "Who?"))])
 
 
 def test_a_seed_gives_the_same_text_alone_and_in_company(engine: InProcessEngine) -> None:
