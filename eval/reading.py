@@ -1,10 +1,11 @@
 """Reading written answers, two ways that are always reported side by side.
 
 *strict*: the JSON field equals the letter, as EmoBench's official scorer compares.
-*lenient*, frozen, rule version 2 (`RULES`): find a JSON object anywhere in the text; if it holds the text of an
+*lenient*, frozen, rule version 3 (`RULES`): find a JSON object anywhere in the text; if it holds the text of an
 option, that option counts; else its answer field is read (`read_field`); without a JSON object, the same is tried on
 the whole text for single-question tasks.  Anything that no rule reads is unanswered.  Version 1 lacked the rule
-"letter and text", and knew no punctuation and letters of Chinese type.
+"letter and text", and knew no punctuation and letters of Chinese type; version 2 missed an answer beside which a text
+held braces, or another object stood.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 
 from signatures.formats import LETTERS
 
-RULES = 2
+RULES = 3
 _OBJECT = re.compile(r"\{[^{}]*\}", re.DOTALL)
 _LEADING = re.compile(r"^[\s(\[\"']*([A-Za-z])(?:[)\].:,\"']|\s*$)", re.MULTILINE)
 # A letter ends where a word does, or where Chinese begins, which puts no space between words.
@@ -71,15 +72,23 @@ def read_text(raw: str, field: str) -> str:
 
 
 def find_object(raw: str) -> dict[str, object] | None:
-    """Return the JSON object of a text that is read: the first without an object in it; None when there is none."""
-    for match in _OBJECT.finditer(raw):
-        try:
-            value = json.loads(match[0])
-        except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, or nested too deep
-            continue
-        if isinstance(value, dict):
-            return value
-    return None
+    """Return the JSON object of a text that is read; None when there is none.
+
+    It is the whole text, where that is one object that holds more than other objects, as the official scorer reads it;
+    else the first without an object in it.
+    """
+    whole = _parse(raw)
+    if whole is not None and not all(isinstance(value, dict) for value in whole.values()):
+        return whole
+    return next((found for match in _OBJECT.finditer(raw) if (found := _parse(match[0])) is not None), None)
+
+
+def _parse(text: str) -> dict[str, object] | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, or nested too deep
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def read_field(answer: object, choices: Sequence[str]) -> tuple[int | None, str]:

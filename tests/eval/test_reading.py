@@ -27,6 +27,14 @@ def test_strict_takes_the_letter(letter: str) -> None:
     assert answered(letter) == Reading("ABCD".index(letter), "ABCD".index(letter), "json letter")
 
 
+@given(st.dictionaries(LOOSE, LOOSE | st.integers() | st.dictionaries(LOOSE, LOOSE, max_size=2), max_size=3))
+@example({"reasoning": "She {smiles}."})
+@example({"sure": {"of": "it"}})
+def test_strict_takes_the_letter_whatever_stands_beside_it(other: dict[str, object]) -> None:
+    beside = {name: value for name, value in other.items() if name not in ("answer", "option")}
+    assert answered("B", **beside) == Reading(1, 1, "json letter")
+
+
 @pytest.mark.parametrize(
     "answer", ["b", "B)", "(B)", " B", "B ", "B: because", "Wait until Monday", "", "E", "AB", "Ｂ"]
 )
