@@ -24,7 +24,7 @@ class ExamConfig(BaseModel):
         default_factory=dict, description="name → items.jsonl of another run, whose held-out part is examined too"
     )
     modes: tuple[Mode, ...] = Field(default=("likelihood", "generate"), min_length=1)
-    limit: int | None = Field(default=None, ge=1, description="at most so many items per task; default: all")
+    limit: int | None = Field(default=None, ge=1, description="at most so many items per task, drawn; default: all")
     max_tokens: int = Field(default=96, ge=8, description="most tokens of a generated answer")
     batch_size: int = Field(default=32, ge=1)
     orders: int = Field(

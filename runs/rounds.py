@@ -20,7 +20,7 @@ from rich.console import Console
 
 from corpus.jsonl import write_text_atomically
 from corpus.seeds import derive_seed
-from eval.scores import Comparison, ScoreRow, by_task, compare
+from eval.scores import Comparison, ScoreRow, adjust_together, by_task, compare
 from eval.weakness import Weakness, plan_weights
 from optimizers.config import Kind, RoundsConfig
 from runs.feedback import read_weaknesses
@@ -188,7 +188,7 @@ def _compare(before: Run, run: Run, yardstick: Sequence[ScoreRow]) -> list[Compa
         old, new = (read_marks(one, "after", row.mode, _yardstick_of(one)) for one in (before, run))
         examined = [item for item in items[row.task] if item.qid in new]  # `exam.limit` may leave some out
         found.append(compare(examined, old.values(), new.values(), row.benchmark, row.mode))
-    return found
+    return adjust_together(found)
 
 
 def _yardstick_of(run: Run) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from corpus.errors import DataError, UsageError
-from corpus.seeds import derive_seed
+from corpus.seeds import draw
 from eval.emobench import Language
 
 if TYPE_CHECKING:
@@ -158,8 +158,7 @@ class Benchmark:
         twice = next((one for one, count in Counter(question.id for question in questions).items() if count > 1), None)
         if twice is not None:
             raise DataError(f"{source}: question {twice} comes twice; keep one of them")
-        drawn = sorted(range(len(questions)), key=lambda place: derive_seed(self.name, questions[place].id))
-        return [questions[place] for place in sorted(drawn[:limit])]
+        return draw(questions, limit, self.name, lambda question: question.id)
 
     def score(self, answer: Answer, question: Question, reading: ReadingName = "lenient") -> float | None:
         """Return the points of one answer, at most ``self.points``; None when it does not count."""

@@ -11,17 +11,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dspy
+from dspy import lm15
 from rich.console import Console
 
 from corpus.errors import ModelError, RunError
 from corpus.records import ApplicationItem, UnderstandingItem
+from corpus.seeds import draw
 from corpus.text import reason_of
 from eval.baselines import measure_baselines
 from eval.config import Mode
 from eval.emobench import EmoBenchUnavailable, load_emobench
 from eval.exam import Exam, mark_given
 from eval.reasoning import ReasoningResult
-from eval.scores import STAGES, Comparison, Mark, ScoreRow, Stage, by_task, tabulate
+from eval.scores import STAGES, Comparison, Mark, ScoreRow, Stage, adjust_together, by_task, tabulate
 from eval.student_orders import StudentOrders, score_student_orders
 from lms.in_process.engine import InProcessEngine
 from runs.folder import Run
@@ -76,6 +78,10 @@ def exam(run: Run, console: Console) -> dict[str, Any]:
                 scored, compared = tabulate(task_items, own, name, mode, baselines)
                 rows += scored
                 comparisons += compared
+    # One family: what tuning did to all that was examined.  A compiled prompt is a further hurdle, which needs no
+    # correction, see `eval.scores.weigh`.
+    corrected = iter(adjust_together([one for one in comparisons if one.against == "before"]))
+    comparisons = [next(corrected) if one.against == "before" else one for one in comparisons]
     judged = [] if not run.recipe.exam.judge_explanations else _judge(run, console, benchmarks, marks)
     return {
         "exam": [row.model_dump(mode="json") for row in rows],
@@ -123,7 +129,12 @@ def _benchmarks(run: Run) -> tuple[dict[str, Items], str]:
     for other, path in config.also.items():
         benchmarks[f"{HELDOUT_OF} {other}"] = [placed.item for placed in read_file(path) if placed.split == "heldout"]
     for name, items in list(benchmarks.items()):
-        benchmarks[name] = [item for group in by_task(items).values() for item in group[: config.limit]]
+        # As `emoreason exam --lm --limit` draws them: EmoBench is sorted by category.
+        benchmarks[name] = [
+            item
+            for task, group in by_task(items).items()
+            for item in draw(group, config.limit, f"emobench-{task.lower()}", lambda one: one.qid)
+        ]
         if not items:
             raise RunError(f"exam: {name} holds no items; raise plan.sessions or curate.heldout")
     return benchmarks, notice
@@ -160,13 +171,17 @@ def _mark_all(run: Run, console: Console, asking: Asking, examine: Exam, items: 
         known = (Mark.model_validate(row) for row in journal.latest().values())
         # Orders are compared by picks, which marks of earlier versions lack.
         done = {mark.id: mark for mark in known if mark.picks or orders == 1}
-        todo = [item for item in items if item.qid not in done]
-        threads = run.recipe.exam.batch_size if mode == "generate" else 1
-        for mark in run_units(todo, lambda item: _mark(examine, item, order), threads):
+        # Prompts of like length one after another: in a batch, padding costs as much as text.
+        todo = sorted((item for item in items if item.qid not in done), key=_length)
+        for mark in run_units(todo, lambda item: _mark(examine, item, order), run.recipe.exam.batch_size):
             journal.append(mark.model_dump(mode="json"))
             done[mark.id] = mark
             update(len(done), len(items), said)
     return list(done.values())
+
+
+def _length(item: UnderstandingItem | ApplicationItem) -> tuple[str, int]:
+    return item.task, len(item.scenario) + sum(len(choice) for choices, _ in item.questions for choice in choices)
 
 
 def _fit(examine: Exam, items: Items, engine: InProcessEngine, max_tokens: int) -> bool:
@@ -181,7 +196,7 @@ def _mark(examine: Exam, item: UnderstandingItem | ApplicationItem, order: int) 
     try:
         with dspy.context(trace=[], disable_history=True):
             given = examine(item=item, order=order)
-    except dspy.LMError as error:
+    except (dspy.LMError, lm15.LM15Error) as error:  # a likelihood is not asked through DSPy
         raise ModelError(
             f"the student cannot answer {item.qid}: {reason_of(error)}; "
             "lower exam.batch_size or exam.max_tokens and run again"
