@@ -12,7 +12,6 @@ from typing import Any
 from corpus import nested
 from corpus.errors import UsageError
 from eval.comparison_page import ComparedRun, Pair, RunComparison
-from eval.config import HUB
 from eval.scores import Mark, ScoreRow, adjust_together
 from runs.card import without_places
 from runs.folder import Run, read_run
@@ -40,11 +39,10 @@ def compare_all(paths: Sequence[Path], emobench: str | None = None) -> RunCompar
         raise UsageError(f"report: {twice[0]} is named twice; name each run once")
     runs = [read_run(path) for path in paths]
     compared = [_describe(run, name) for run, name in zip(runs, _name(paths), strict=True)]
-    data = emobench or runs[0].recipe.exam.emobench or HUB
     pairs = [
-        Pair(other.name, len(old), (_share(old), _share(new)), comparison)
+        Pair(other.name, len(one.items), (_share(one.before), _share(one.after)), one.comparison)
         for other, path in zip(compared[1:], paths[1:], strict=True)
-        for _, old, new, comparison in compare_runs(paths[0], path, data)
+        for one in compare_runs(paths[0], path, emobench)
     ]
     corrected = adjust_together([pair.comparison for pair in pairs])
     pairs = [replace(pair, comparison=comparison) for pair, comparison in zip(pairs, corrected, strict=True)]

@@ -119,7 +119,15 @@ def score(files: Files, data: Data = "hub", as_json: AsJson = False) -> None:
 def compare(
     before: Annotated[Path, typer.Argument(metavar="A", help="A prediction file, or a run.", show_default=False)],
     after: Annotated[Path, typer.Argument(metavar="B", help="What is compared with it.", show_default=False)],
-    data: Data = "hub",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="Folder with EmoBench's EA.jsonl and EU.jsonl, or hub; default: as A's recipe says, else hub.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare two models item by item: is B better than A, or merely easier to read?

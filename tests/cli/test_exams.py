@@ -73,6 +73,10 @@ def test_compare_names_the_form(files: tuple[Path, Path]) -> None:
     assert told["is_format_effect"]
     assert told["summary"].startswith("no improvement")
     assert "format effect: -100.0 points" in told["summary"]
+    assert told["baselines"]["chance"] == 0.25
+    page = emoreason("compare", *files, *DATA).output
+    assert "without understanding: chance 25.0%, best constant answer" in page
+    assert max(map(len, page.splitlines()[:6])) < 80, "the table fits a terminal"
 
 
 @published
@@ -122,6 +126,12 @@ def test_what_cannot_be_compared_is_told(files: tuple[Path, Path], tmp_path: Pat
     other = write(tmp_path / "eu.jsonl", row_of(of_task(load_emobench(str(OWN_EMOBENCH)), "EU")[0]))
     with pytest.raises(UsageError, match="no task in common"):
         emoreason("compare", files[0], other, *DATA)
+    with pytest.raises(DataError, match=r"nowhere\.jsonl: cannot be read \(it is not there\)"):
+        emoreason("compare", files[0], tmp_path / "nowhere.jsonl", *DATA)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "exam.json").write_text("{}")
+    with pytest.raises(UsageError, match="is an exam of one model; name the files below"):
+        emoreason("compare", tmp_path / "one", tmp_path / "one", *DATA)
     with pytest.raises(DataError, match="cannot be read"):
         emoreason("score", tmp_path / "nowhere.jsonl", *DATA)
 
