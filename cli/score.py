@@ -32,12 +32,8 @@ def score_and_print(files: Sequence[Path], data: str, as_json: bool, console: Co
     for task, lang in dict.fromkeys((score.task, score.lang) for score in scores):
         items = benchmark.items(task, lang)
         console.print(_tabulate(f"{task} {lang}", [one for one in scores if (one.task, one.lang) == (task, lang)]))
-        console.print(
-            f"without understanding, {task} {lang}: chance {chance_level(items):.1%}, best constant answer "
-            f"{best_constant(items):.1%}, longest option {longest_option(items):.1%}, "
-            f"choices only {choices_only(items):.1%}",
-            style="dim", highlight=False, soft_wrap=True,
-        )  # fmt: skip
+        said = say_baselines(measure_baselines(items).named)
+        console.print(f"without understanding, {task} {lang}: {said}", style="dim", highlight=False, soft_wrap=True)
     for score in scores:
         if score.missing:
             console.print(

@@ -21,6 +21,7 @@ from corpus.records import ApplicationItem, Session, Task, UnderstandingItem
 from eval import plots
 from eval.config import Mode
 from eval.examined import Categories, Examined, Telling, by_category, by_position, count_rules, most_telling
+from eval.item_analysis import QUESTIONS
 from eval.mistakes_shown import group_mistakes, show_mistakes
 from eval.page import make_environment, read_style
 from eval.reader import Entry, fit_entries, fit_sessions, make_entry, make_plain_entry
@@ -30,7 +31,6 @@ from eval.replies import StudentMistakes
 from eval.scores import IMPROVED, STAGES, WORSE, Comparison, ScoreRow, Stage
 from eval.student_orders import StudentOrders
 from eval.verdicts import explain
-from eval.weakness import QUESTIONS
 from signatures.formats import LETTERS
 
 TELLING = 10  # of each kind
