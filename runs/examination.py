@@ -40,7 +40,7 @@ from runs.pool import run_units
 from runs.progress import show_progress
 
 EXAMINEE = "examinee"
-CALLS = 64  # at once, unless the model's spec says otherwise: as many share a batch in this process
+IN_A_BATCH, AT_A_SERVER = 64, 32  # answers at once, unless the model's spec says otherwise
 SETTINGS = "exam.json"
 PREDICTIONS = "predictions"
 
@@ -60,6 +60,11 @@ class Sitting:
     orders: int = 1
     samples: int = 1
     limit: int | None = None
+
+    @property
+    def calls(self) -> int:
+        """How many answers are asked for at once."""
+        return self.spec.concurrency or (IN_A_BATCH if self.spec.provider == TRANSFORMERS else AT_A_SERVER)
 
     def settings(self) -> dict[str, Any]:
         """Return what decides an answer: rows of other settings do not belong beside it."""
@@ -97,7 +102,7 @@ def sit(sitting: Sitting, folder: Path, console: Console) -> dict[str, tuple[lis
         stack.enter_context(hold_folder(folder, check=lambda: _refuse_foreign(folder)))
         _claim(folder, sitting.settings())
         ledger = stack.enter_context(Ledger("exam", folder / "calls.jsonl"))
-        models = stack.enter_context(Models({EXAMINEE: sitting.spec}, ledger, CALLS, takes_cut=True))
+        models = stack.enter_context(Models({EXAMINEE: sitting.spec}, ledger, sitting.calls, takes_cut=True))
         # A student that was tuned again has the name of the one before.
         _claim(folder, {"weights": hashlib.sha256(models.weights[EXAMINEE].encode()).hexdigest()[:12]})
         lm = models.lms[EXAMINEE]
@@ -203,7 +208,7 @@ def _ask_all(
         # Prompts of like length one after another: in a batch, padding costs as much as text.
         todo.sort(key=lambda unit: unit.length)
         # A batch is computed in this process while others make the next one.
-        threads = (sitting.spec.concurrency or CALLS) * (2 if sitting.spec.provider == TRANSFORMERS else 1)
+        threads = sitting.calls * (2 if sitting.spec.provider == TRANSFORMERS else 1)
         for row in run_units(todo, lambda unit: _answer(sitting, ask, lm, engine, unit), threads):
             journal.append(row.model_dump(mode="json"))
             done[row.id] = row
