@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -41,9 +42,12 @@ def measure(data: Path, prompts: Path) -> Iterator[Row]:
     with TemporaryDirectory() as name:
         student = Path(name) / "student"
         texts = (message["content"] for messages in asked.values() for message in messages)
-        make_student(texts, SIZE, POSITIONS, 7, student)
-        began = time.monotonic()
-        theirs = _one_by_one(student, asked)
+        # In a thread that ends, as our engine computes: OpenMP keeps a team for every thread that has computed, and
+        # with two teams on two cores neither waits actively any more, which cost our side a third.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(make_student, texts, SIZE, POSITIONS, 7, student).result()
+            began = time.monotonic()
+            theirs = pool.submit(_one_by_one, student, asked).result()
         theirs_seconds = time.monotonic() - began
         ours, ours_seconds = _sit(student, data, official, Path(name) / "written")
         same = sum(ours[key] == theirs[key] for key in theirs)

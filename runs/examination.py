@@ -5,24 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import dspy
 from dspy import lm15
-from pydantic import ValidationError
 from rich.console import Console
 
 from corpus.errors import RunError, UsageError
 from corpus.jsonl import write_text_atomically
 from corpus.text import reason_of
-from eval.answers import AnswerRow, mark_answer, row_id
-from eval.asking import Ask, AskMode, fingerprint
-from eval.benchmarks import Benchmark, Question, reordered
+from eval.answers import AnswerRow, mark_answer
+from eval.asking import Ask, AskMode
+from eval.benchmarks import Benchmark, Question
 from eval.benchmarks.eqbench import RATING_RULES
 from eval.benchmarks.official import OfficialPrompts
 from eval.emobench import Language
@@ -34,6 +32,7 @@ from lms.in_process.engine import InProcessEngine
 from lms.ledger import Ledger
 from lms.resilient import ResilientEngine
 from lms.spec import TRANSFORMERS, ModelSpec
+from runs.exam_paper import Paper, Unit
 from runs.holding import hold_folder
 from runs.journal import Journal
 from runs.pool import run_units
@@ -97,7 +96,6 @@ def sit(sitting: Sitting, folder: Path, console: Console) -> dict[str, tuple[lis
         _check(sitting, benchmark, questions[0])
     # A model that never stops is cut at every answer; that is counted in the table, not warned about 800 times.
     logging.getLogger("dspy.clients.lm").setLevel(logging.ERROR)
-    found = {}
     with ExitStack() as stack:
         stack.enter_context(hold_folder(folder, check=lambda: _refuse_foreign(folder)))
         _claim(folder, sitting.settings())
@@ -109,17 +107,20 @@ def sit(sitting: Sitting, folder: Path, console: Console) -> dict[str, tuple[lis
         engine = lm.engine
         assert isinstance(engine, ResilientEngine)
         ranker = engine.engine
+        papers = []
         for benchmark, questions in asked.items():
             ask = Ask(
                 benchmark, sitting.mode, sitting.thinking, sitting.official, sitting.spec.model,
                 ranker if isinstance(ranker, InProcessEngine) else None,
             )  # fmt: skip
-            rows = _ask_all(sitting, ask, questions, lm, engine, folder, console)
-            found[benchmark.name] = questions, rows
-            if "task" in questions[0].about and not all(row.error for row in rows):
-                official = sitting.official is not None
-                write_predictions(folder / PREDICTIONS, sitting.spec.model, questions, rows, official)
-    return found
+            journal = stack.enter_context(Journal(folder / f"{benchmark.name}.jsonl"))
+            papers.append(Paper(ask, questions, sitting.orders, sitting.samples, journal))
+        _answer_all(sitting, papers, lm, engine, console)
+    for paper in papers:
+        if "task" in paper.questions[0].about and not all(row.error for row in paper.rows):
+            official = sitting.official is not None
+            write_predictions(folder / PREDICTIONS, sitting.spec.model, paper.questions, paper.rows, official)
+    return {paper.ask.benchmark.name: (paper.questions, paper.rows) for paper in papers}
 
 
 def _check(sitting: Sitting, benchmark: Benchmark, question: Question) -> None:
@@ -156,74 +157,25 @@ def check_model(sitting: Sitting) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """A question to ask once: as it stands in one order, its prompt's fingerprint, and its length in characters."""
+def _answer_all(
+    sitting: Sitting, papers: Sequence[Paper], lm: dspy.LM, engine: ResilientEngine, console: Console
+) -> None:
+    todo = [(paper, unit) for paper in papers for unit in paper.list_open()]
+    total = sum(len(paper.units) for paper in papers)
+    # A batch is computed in this process while others make the next one.
+    threads = sitting.calls * (2 if sitting.spec.provider == TRANSFORMERS else 1)
 
-    shown: Question
-    order: int
-    sample: int
-    prompt: str
-    length: int
+    def answer(one: tuple[Paper, Unit]) -> tuple[Paper, AnswerRow]:
+        paper, unit = one
+        return paper, _answer(sitting, paper.ask, lm, engine, unit)
 
-    @property
-    def id(self) -> str:
-        return row_id(self.shown, self.order, self.sample)
-
-    @property
-    def keys(self) -> tuple[int, ...]:
-        return tuple(part.key for part in self.shown.parts)
-
-
-def _list_units(sitting: Sitting, ask: Ask, questions: Sequence[Question]) -> Iterator[_Unit]:
-    for question, order in product(questions, range(sitting.orders)):
-        shown = reordered(question, order)
-        messages = ask.show(shown)
-        length = sum(len(message["content"]) for message in messages)
-        for sample in range(sitting.samples):
-            yield _Unit(shown, order, sample, fingerprint(messages), length)
+    with show_progress(console, "exam") as update:
+        for paper, row in run_units(todo, answer, threads):
+            paper.enter(row)
+            update(sum(one.answered for one in papers), total, paper.ask.benchmark.name)
 
 
-def _ask_all(
-    sitting: Sitting,
-    ask: Ask,
-    questions: Sequence[Question],
-    lm: dspy.LM,
-    engine: ResilientEngine,
-    folder: Path,
-    console: Console,
-) -> list[AnswerRow]:
-    name = ask.benchmark.name
-    wanted = {unit.id: unit for unit in _list_units(sitting, ask, questions)}
-    with Journal(folder / f"{name}.jsonl") as journal, show_progress(console, "exam") as update:
-        done = {key: _read_row(journal, key, row) for key, row in journal.latest().items() if key in wanted}
-        for key, row in done.items():
-            unit = wanted[key]
-            if row.prompt != unit.prompt or row.keys != unit.keys:
-                raise RunError(
-                    f"{journal.path} answers another question as {key}: the data or the prompts have changed since; "
-                    "name another folder with --out"
-                )
-        todo = [unit for key, unit in wanted.items() if key not in done or done[key].error]
-        # Prompts of like length one after another: in a batch, padding costs as much as text.
-        todo.sort(key=lambda unit: unit.length)
-        # A batch is computed in this process while others make the next one.
-        threads = sitting.calls * (2 if sitting.spec.provider == TRANSFORMERS else 1)
-        for row in run_units(todo, lambda unit: _answer(sitting, ask, lm, engine, unit), threads):
-            journal.append(row.model_dump(mode="json"))
-            done[row.id] = row
-            update(len(done), len(wanted), name)
-    return [done[key] for key in wanted]
-
-
-def _read_row(journal: Journal, key: str, row: dict[str, Any]) -> AnswerRow:
-    try:
-        return AnswerRow.model_validate(row)
-    except ValidationError as error:
-        raise RunError(f"{journal.path}: {key} is no row of an exam; remove the line and run again") from error
-
-
-def _answer(sitting: Sitting, ask: Ask, lm: dspy.LM, engine: ResilientEngine, unit: _Unit) -> AnswerRow:
+def _answer(sitting: Sitting, ask: Ask, lm: dspy.LM, engine: ResilientEngine, unit: Unit) -> AnswerRow:
     known: dict[str, Any] = {
         "id": unit.id, "question": unit.shown.id, "order": unit.order, "sample": unit.sample,
         "model": sitting.spec.identity, "prompt": unit.prompt, "keys": unit.keys,
