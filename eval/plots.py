@@ -163,10 +163,7 @@ def draw_dumbbells(name: str, cells: Mapping[str, tuple[float, float]], chance: 
                     markerfacecolor=_fill(student, colour), linestyle="", label=student if first else None, zorder=3,
                 )  # fmt: skip
             _label_above(axes, y, _cut(label))
-        _stack(axes, len(cells))
-        axes.set_xlim(-2, 102)
-        _label_percent(axes)
-        figure.legend(loc="outside lower center", ncols=3)
+        _finish_shares(figure, axes, len(cells))
     return out[0]
 
 
@@ -188,10 +185,7 @@ def draw_readings(rows: Sequence[Readings]) -> str:
                     label=name if y == 0 else None,
                 )  # fmt: skip
             _label_above(axes, y, _cut(row.label))
-        _stack(axes, len(rows))
-        axes.set_xlim(-2, 102)
-        _label_percent(axes)
-        figure.legend(loc="outside lower center", ncols=3)
+        _finish_shares(figure, axes, len(rows))
     return out[0]
 
 
@@ -213,10 +207,7 @@ def draw_orders(rows: Sequence[OrdersDrawn]) -> str:
                     markerfacecolor=colour if filled else "none", label=name if y == 0 else None,
                 )  # fmt: skip
             _label_above(axes, y, _cut(row.label))
-        _stack(axes, len(rows))
-        axes.set_xlim(-2, 102)
-        _label_percent(axes)
-        figure.legend(loc="outside lower center", ncols=3)
+        _finish_shares(figure, axes, len(rows))
     return out[0]
 
 
@@ -278,6 +269,14 @@ def _stack(axes: Axes, rows: int) -> None:
     axes.set(ylim=(rows - 0.6, -0.85), yticks=[])
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
+
+
+def _finish_shares(figure: Figure, axes: Axes, rows: int) -> None:
+    """Rows of shares in percent, with a legend below."""
+    _stack(axes, rows)
+    axes.set_xlim(-2, 102)
+    _label_percent(axes)
+    figure.legend(loc="outside lower center", ncols=3)
 
 
 def _label_percent(axes: Axes) -> None:
