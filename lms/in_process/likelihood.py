@@ -13,6 +13,7 @@ from lms.in_process.job import Ranking, Scores
 from lms.in_process.rows import AT_ONCE, PADDING, Rows
 
 Tokens = list[int]
+_SIDE_BY_SIDE = 32  # texts of a pass, each with keys and values of its own: more leave the processor's cache
 _NOT_THERE = -100  # a place without a token
 _SLACK = 8  # columns that a step may take beyond its longest text, where tokens merge across its beginning
 
@@ -26,8 +27,9 @@ def rank_texts(
         model: a causal language model.
         encode: text to tokens, without special ones.
         rankings: at least one.
-        most_rows: the most texts that are read side by side, as each has keys and values of its own.
+        most_rows: the most texts that may be read side by side, as each has keys and values of its own.
     """
+    most_rows = min(most_rows, _SIDE_BY_SIDE)
     order = sorted(range(len(rankings)), key=lambda place: len(rankings[place].prompt))
     found: dict[int, Scores] = {}
     for places in _passes(order, rankings):
