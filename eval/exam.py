@@ -100,7 +100,7 @@ def _separate(prediction: dspy.Prediction, raw: str, signature: type[dspy.Signat
 
 def mark_given(item: UnderstandingItem | ApplicationItem, given: dspy.Prediction, order: int = 0) -> Mark:
     """Return the mark of what `Exam` gave for an item in an order of its options; picks are places in that order."""
-    answer, keys = given.answer, tuple(part.key for part in pose(item, order).parts)
+    answer, keys = given.answer, pose(item, order).keys
     return Mark(
         id=item.qid,
         raw=given.raw,

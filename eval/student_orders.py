@@ -47,5 +47,4 @@ def _posed(items: Items, orders: Sequence[Sequence[Mark]]) -> Iterator[Posed]:
     for order, marks in enumerate(orders):
         by_id = {mark.id: mark for mark in marks}
         for item in items:
-            keys = tuple(part.key for part in pose(item, order).parts)
-            yield Posed(item.qid, item.scenario, order, by_id[item.qid].picks, keys)
+            yield Posed(item.qid, item.scenario, order, by_id[item.qid].picks, pose(item, order).keys)

@@ -31,11 +31,6 @@ class Unit:
         """The ID of its row."""
         return row_id(self.shown, self.order, self.sample)
 
-    @property
-    def keys(self) -> tuple[int, ...]:
-        """The right option of every part, in the order shown."""
-        return tuple(part.key for part in self.shown.parts)
-
 
 class Paper:
     """The questions of a benchmark in all orders and samples, and the rows of a journal that answer them.
@@ -92,7 +87,7 @@ def _read(journal: Journal, unit: Unit, row: dict[str, Any]) -> AnswerRow:
         read = AnswerRow.model_validate(row)
     except ValidationError as error:
         raise RunError(f"{journal.path}: {unit.id} is no row of an exam; remove the line and run again") from error
-    if read.prompt != unit.prompt or read.keys != unit.keys:
+    if read.prompt != unit.prompt or read.keys != unit.shown.keys:
         raise RunError(
             f"{journal.path} answers another question as {unit.id}: the data or the prompts have changed since; "
             "name another folder with --out"

@@ -178,7 +178,7 @@ def _answer_all(
 def _answer(sitting: Sitting, ask: Ask, lm: dspy.LM, engine: ResilientEngine, unit: Unit) -> AnswerRow:
     known: dict[str, Any] = {
         "id": unit.id, "question": unit.shown.id, "order": unit.order, "sample": unit.sample,
-        "model": sitting.spec.identity, "prompt": unit.prompt, "keys": unit.keys,
+        "model": sitting.spec.identity, "prompt": unit.prompt, "keys": unit.shown.keys,
     }  # fmt: skip
     seed = sitting.spec.seed
     seeded = lm

@@ -75,6 +75,11 @@ class Question:
         return self.cluster
 
     @property
+    def keys(self) -> tuple[int, ...]:
+        """The right option of every part, by its place in the order shown."""
+        return tuple(part.key for part in self.parts)
+
+    @property
     def questions(self) -> tuple[tuple[tuple[str, ...], str], ...]:
         """Choices and right choice of each part, as the records of EmoBench give them."""
         return tuple((part.choices, part.choices[part.key]) for part in self.parts)

@@ -41,7 +41,7 @@ def read_choices(raw: str, question: Question) -> Answer:
 
 def score_choices(picks: Picks, question: Question) -> float:
     """Return 1.0 when every pick is the key, else 0.0."""
-    return float(picks == tuple(part.key for part in question.parts))
+    return float(picks == question.keys)
 
 
 def _adapter() -> dspy.Adapter:

@@ -74,8 +74,7 @@ class RoomyLayer(DynamicLayer):
 
     def _make_room(self, kept: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
         held = like.new_empty(*like.shape[:-2], self.room, like.shape[-1])
-        if kept.numel():
-            held[..., : kept.shape[-2], :] = kept
+        held[..., : kept.shape[-2], :] = kept
         return held
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from transformers import Cache
 
 from lms.in_process.cache import LEAST_SHARED, common_start, new_cache, takes_gaps
 
@@ -42,14 +43,12 @@ class Rows:
         self.mask = torch.ones_like(self.ids)
         self._append([text[self.shared :] for text in texts])
         if self.shared:
-            assert self.cache is not None, "what takes gaps is a cache"
-            model(self.ids[:1, : self.shared], past_key_values=self.cache, use_cache=True, logits_to_keep=1)
-            self.cache.batch_select_indices(self._tensor([0] * len(texts)))
+            model(self.ids[:1, : self.shared], past_key_values=self._kept, use_cache=True, logits_to_keep=1)
+            self._kept.batch_select_indices(self._tensor([0] * len(texts)))
 
     def read(self) -> torch.Tensor:
         """Read what is not in the cache, and return the logits of what may come next, shape (rows, vocabulary)."""
-        assert self.cache is not None, "without a cache nothing is kept"
-        start = self.cache.get_seq_length()
+        start = self._kept.get_seq_length()
         output = self.model(
             self.ids[:, start:],
             attention_mask=self.mask,
@@ -78,8 +77,7 @@ class Rows:
         """Keep these rows alone, in this order."""
         chosen = self._tensor(places)
         self.ids, self.mask = self.ids[chosen], self.mask[chosen]
-        if self.cache is not None:
-            self.cache.batch_select_indices(chosen)
+        self._kept.batch_select_indices(chosen)
 
     def try_on(self, places: Sequence[int], endings: Sequence[Tokens]) -> torch.Tensor:
         """Return the logits after each token of some endings of rows, shape (endings, tokens, vocabulary).
@@ -113,11 +111,15 @@ class Rows:
     def _positions(self) -> torch.Tensor:
         return (self.mask.cumsum(1) - 1).clamp(min=0)
 
-    def _copy(self, chosen: torch.Tensor) -> Any:
+    @property
+    def _kept(self) -> Cache:
+        assert self.cache is not None, "without a cache of our kind nothing is kept"
+        return self.cache
+
+    def _copy(self, chosen: torch.Tensor) -> Cache:
         """Return a cache of some rows.  To select makes new tensors, so the layers may be copied as they are."""
-        assert self.cache is not None, "without a cache nothing is kept"
-        cache = copy.copy(self.cache)
-        cache.layers = [copy.copy(layer) for layer in self.cache.layers]
+        cache = copy.copy(self._kept)
+        cache.layers = [copy.copy(layer) for layer in cache.layers]
         cache.batch_select_indices(chosen)
         return cache
 
